@@ -1,0 +1,1 @@
+"""What a ledger holds, under the names that metrics ask for."""

@@ -1,0 +1,179 @@
+"""The ledger: the recorded evidence of one run, as a folder.
+
+    run.json                 what was run: stream, method, hyperparameters, seed, environment
+    versions/000/            the model before any update; then one folder an update
+        predictions.parquet  answers on the evaluation samples
+        embeddings.safetensors, state.safetensors, state.json
+        cost.json            what is the same in every run: FLOPs, state bytes, samples seen
+        clock.json           what is not: seconds, peak memory
+        manifest.json        size and SHA-256 of each file above
+
+A version is written under a temporary name and renamed when whole, so a kill loses at most the
+update in flight. Reading checks every file against the manifest.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from clbench.errors import ClbenchError
+from clbench.record import RunRecord
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A run's folder, for reading and writing."""
+
+    path: Path
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """The contents of `run.json`, validated."""
+        file = self.path / "run.json"
+        try:
+            return RunRecord.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise ClbenchError(f"{self.path} is not a ledger: it has no run.json") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "the whole file"
+            raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
+
+    @property
+    def versions(self) -> int:
+        """How many versions are whole: 0, 1, ... without a gap."""
+        count = 0
+        while (self.folder(count) / MANIFEST).is_file():
+            count += 1
+        return count
+
+    @property
+    def finished(self) -> bool:
+        """Whether every update of the stream has been played."""
+        return self.versions == len(self.record.stream.updates) + 1
+
+    def folder(self, version: int) -> Path:
+        """Where a version is kept."""
+        return self.path / "versions" / f"{version:03d}"
+
+    def begin(self, record: RunRecord) -> None:
+        """Write `run.json` unless it is there; leftovers of a killed writer are removed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.glob("versions/.writing-*"):
+            shutil.rmtree(leftover)
+        if not (self.path / "run.json").exists():
+            write_atomic(self.path / "run.json", record.model_dump_json(indent=2).encode())
+
+    def write(self, version: int, files: Mapping[str, bytes]) -> None:
+        """Write all files of a version; it exists only once it is whole."""
+        target = self.folder(version)
+        partial = target.parent / f".writing-{target.name}"
+        partial.mkdir(parents=True)
+        manifest = {name: _seal(data) for name, data in sorted(files.items())}
+        for name, data in [*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode())]:
+            _write_synced(partial / name, data)
+        os.rename(partial, target)
+        _sync_folder(target.parent)
+
+    def read(self, version: int, name: str) -> bytes:
+        """A file of a version, checked against its manifest.
+
+        Raises:
+            ClbenchError: it is missing, truncated or altered.
+        """
+        file = self.folder(version) / name
+        remedy = f"restore it, or remove {self.folder(version).name} and later versions and rerun"
+        try:
+            seal = self._manifest(version)[name]
+            data = file.read_bytes()
+        except (FileNotFoundError, KeyError):
+            raise ClbenchError(f"{file} is missing; {remedy}") from None
+        if len(data) != seal["bytes"]:
+            raise ClbenchError(f"{file} has {len(data)} bytes, not {seal['bytes']}; {remedy}")
+        if _seal(data) != seal:
+            raise ClbenchError(f"{file} was altered (its SHA-256 differs); {remedy}")
+        return data
+
+    def read_json(self, version: int, name: str) -> dict[str, Any]:
+        """A JSON file of a version, checked against its manifest."""
+        content: dict[str, Any] = json.loads(self.read(version, name))
+        return content
+
+    def _manifest(self, version: int) -> dict[str, dict[str, Any]]:
+        file = self.folder(version) / MANIFEST
+        try:
+            manifest: dict[str, dict[str, Any]] = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ClbenchError(f"{file} is not JSON ({error}); restore it or rerun") from error
+        return manifest
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for writing; a second process gets an error at once."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ClbenchError(
+                    f"{self.path} is being written by another process; wait for it to end"
+                ) from None
+            yield
+
+
+def find_ledgers(*roots: Path) -> list[Ledger]:
+    """All ledgers under the given folders, in a stable order.
+
+    Raises:
+        ClbenchError: a folder does not exist, or none of them holds a ledger.
+    """
+    for root in roots:
+        if not root.is_dir():
+            raise ClbenchError(f"{root} is not a folder of runs")
+    found = sorted({file.parent for root in roots for file in root.rglob("run.json")})
+    if not found:
+        raise ClbenchError(f"no runs under {', '.join(map(str, roots))}; make some: clbench sweep")
+    return [Ledger(path) for path in found]
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _write_synced(partial, data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _seal(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with open(path, "wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""The schema of `run.json`: what was run, and enough of the stream to score it alone."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class UpdateRecord(_Part):
+    """An update without its sample ids."""
+
+    index: int = Field(ge=0)
+    kind: Literal["learn", "forget", "replace"]
+    samples: int = Field(ge=0)
+    classes: tuple[int, ...]
+    task: int | None
+
+
+class EvalRecord(_Part):
+    """An evaluation set without its sample ids; sets are ordered by `since`."""
+
+    name: str
+    split: Literal["train", "test"]
+    samples: int = Field(ge=0)
+    since: int = Field(ge=0)
+    classes: tuple[int, ...]
+
+
+class StreamRecord(_Part):
+    """What scoring needs to know of the stream."""
+
+    name: str
+    fingerprint: str
+    source: str
+    source_fingerprint: str
+    protocol: dict[str, Any]
+    class_names: tuple[str, ...]  # by label
+    updates: tuple[UpdateRecord, ...]
+    evals: tuple[EvalRecord, ...]
+
+
+class MethodRecord(_Part):
+    """The method's card in short, and the digest of the file that defines it."""
+
+    name: str
+    family: str
+    paper: str
+    control: bool
+    granted: tuple[str, ...]  # what it was given beyond the protocol, as a control
+    code: str
+
+
+class RunRecord(_Part):
+    """One run: stream x method x seed."""
+
+    schema_version: Literal[1] = SCHEMA
+    stream: StreamRecord
+    method: MethodRecord
+    hyperparameters: dict[str, Any]
+    seed: int = Field(ge=0)
+    form: Literal["compact", "full"]
+    carry: bool  # the method was rebuilt from its state after every update
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    threads: int = Field(ge=1)
+    environment: dict[str, str]  # versions of code and libraries, hardware, git revision
+
+    @property
+    def setup(self) -> str:
+        """Digest of all that decides the result but the seed: runs that share it are repeats."""
+        return self._digest(with_seed=False)
+
+    @property
+    def key(self) -> str:
+        """Digest of all that decides the result: a cell of a sweep."""
+        return self._digest(with_seed=True)
+
+    def _digest(self, *, with_seed: bool) -> str:
+        parts = [
+            self.stream.fingerprint,
+            self.stream.source_fingerprint,
+            self.method.name,
+            self.method.code,
+            self.hyperparameters,
+            self.form,
+            self.carry,
+            self.device.partition(":")[0],
+            self.precision,
+            self.seed if with_seed else None,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

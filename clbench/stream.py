@@ -1,0 +1,106 @@
+"""A stream is a document: which sample ids are learned or forgotten at which update.
+
+It holds numpy index arrays and plain values only, no images and no torch. Labels in a stream
+are positions in `class_order`, so a model's outputs grow to the right as classes arrive.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from clbench.source.base import IntArray, Source, update_digest
+from clbench.spec import Spec
+
+SCHEMA_VERSION = 1
+Kind = Literal["learn", "forget", "replace"]
+Setting = Literal["class-incremental", "task-incremental", "domain-incremental"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a method may see and spend.
+
+    `task_ids`: predictions are made among the classes of the sample's task. `past`: `none`, or
+    `all` past training data at every update. `memory_bytes`: cap on all that a method carries
+    between updates, its model included (None: measured, not capped). `epochs`: passes over each
+    update's data (None: the method chooses).
+    """
+
+    setting: Setting = "class-incremental"
+    task_ids: bool = False
+    past: Literal["none", "all"] = "none"
+    memory_bytes: int | None = None
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """One step in a model's life."""
+
+    index: int
+    kind: Kind
+    samples: IntArray  # [n] train ids to learn, or to forget
+    classes: IntArray  # labels first seen here (learn) or hit here (forget)
+    task: int | None = None  # only where the protocol gives task ids
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """Samples on which a version is asked, from version `since` on (update i makes version i+1)."""
+
+    name: str
+    split: Literal["train", "test"]
+    samples: IntArray
+    since: int
+    classes: IntArray  # the labels among which these samples fall
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Ordered updates, evaluation sets and the protocol, over the samples of one source."""
+
+    name: str
+    source: Spec
+    class_order: IntArray  # [C]: label -> class of the source
+    updates: tuple[Update, ...]
+    evals: tuple[EvalSet, ...]
+    protocol: Protocol
+    labels: str  # SHA-256 of the source's labels: the answers that the ids refer to
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the materialised ids, the answers and the protocol; names do not count.
+
+        Pixels do not count either, so a source and its frozen features share fingerprints.
+        """
+        head = {
+            "schema": SCHEMA_VERSION,
+            "protocol": asdict(self.protocol),
+            "labels": self.labels,
+            "updates": [(u.index, u.kind, u.task) for u in self.updates],
+            "evals": [(e.name, e.split, e.since) for e in self.evals],
+        }
+        digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+        update_digest(digest, self.class_order)
+        for part in (*self.updates, *self.evals):
+            update_digest(digest, part.samples)
+            update_digest(digest, part.classes)
+        return digest.hexdigest()
+
+    def label_map(self) -> IntArray:
+        """[n source classes]: class of the source -> label in this stream (-1: not in it)."""
+        mapping = np.full(int(self.class_order.max()) + 1, -1, dtype=np.int64)
+        mapping[self.class_order] = np.arange(len(self.class_order))
+        return mapping
+
+
+def labels_digest(source: Source) -> str:
+    """SHA-256 of all labels of a source, train then test."""
+    digest = hashlib.sha256()
+    update_digest(digest, source.train.y)
+    update_digest(digest, source.test.y)
+    return digest.hexdigest()
