@@ -1,1 +1,276 @@
-"""What a ledger holds, under the names that metrics ask for."""
+"""What a ledger holds, under the names that metrics ask for.
+
+Every public property of `Evidence` is a word of that vocabulary: a metric with a parameter
+`accuracy` is handed `Evidence.accuracy`. V versions, E evaluation sets, n samples. Only sets of
+the test split count here; arrays are read-only, so no metric can change another's input.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clbench.errors import ClbenchError, unknown
+from clbench.ledger import Ledger
+from clbench.metric.base import NotMeasured
+from clbench.metric.flip_table import FlipTable, flip_table
+from clbench.prediction import from_parquet
+from clbench.record import EvalRecord, StreamRecord
+
+IntArray = npt.NDArray[np.integer]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Columns = dict[str, npt.NDArray[Any]]
+File = TypeVar("File", bound=BaseModel)
+
+PREDICTIONS = "predictions.parquet"
+ASKED = ["eval", "sample", "label", "predicted"]
+LAST = [*ASKED, "label_logit", "logsumexp", "top_logit"]
+
+
+class Cost(BaseModel):
+    """`cost.json` of one version: what is the same in every repeat."""
+
+    model_config = ConfigDict(frozen=True)
+    flops_learn: int = Field(ge=0)
+    flops_predict: int = Field(ge=0)
+    state_bytes: int = Field(ge=0)
+    state_parts: dict[str, int]
+    samples_seen: int = Field(ge=0)
+    steps: int = Field(ge=0)
+
+
+class Clock(BaseModel):
+    """`clock.json` of one version: what depends on the machine."""
+
+    model_config = ConfigDict(frozen=True)
+    learn_seconds: float = Field(ge=0, allow_inf_nan=False)
+    predict_seconds: float = Field(ge=0, allow_inf_nan=False)
+    peak_memory_bytes: int = Field(ge=0)
+
+
+class Evidence:
+    """The evidence of one finished run, read when it is asked for and then kept.
+
+    `joints` are the runs of the control `joint` on the same stream, source and seed.
+    Each property raises NotMeasured where the run does not hold such evidence, and ClbenchError
+    where a file is missing, altered or contradicts `run.json`.
+    """
+
+    def __init__(self, ledger: Ledger, joints: Sequence["Evidence"] = ()) -> None:
+        self._ledger = ledger
+        self._stream = ledger.record.stream
+        self._joints = joints
+
+    @classmethod
+    def vocabulary(cls) -> tuple[str, ...]:
+        """The names that a metric may ask for."""
+        words = (k for k, v in vars(cls).items() if isinstance(v, cached_property))
+        return tuple(sorted(word for word in words if not word.startswith("_")))
+
+    def of(self, name: str) -> Any:
+        """The evidence called `name`; an unknown name is a ClbenchError."""
+        if name not in self.vocabulary():
+            raise unknown("evidence", name, self.vocabulary())
+        return getattr(self, name)
+
+    # -- what was asked ---------------------------------------------------------------------
+
+    @cached_property
+    def sizes(self) -> IntArray:
+        """[E] samples in each evaluation set, all at least 1."""
+        sizes = np.array([each.samples for each in self._evals], dtype=np.int64)
+        if len(empty := np.flatnonzero(sizes == 0)):
+            raise NotMeasured(f"evaluation set {self._evals[empty[0]].name} is empty")
+        return _fixed(sizes)
+
+    @cached_property
+    def since(self) -> IntArray:
+        """[E] the first version that was asked each set, ascending."""
+        return _fixed(np.array([each.since for each in self._evals], dtype=np.int64))
+
+    @cached_property
+    def learnt(self) -> IntArray:
+        """[E] the first version that has learnt each set.
+
+        That is the one after which all classes of the set have been taught. In a
+        domain-incremental stream the i-th learning update teaches the i-th set. A set that no
+        update teaches counts as known from the first version that was asked it.
+        """
+        return _fixed(np.array(_learnt(self._stream, self._evals), dtype=np.int64))
+
+    @cached_property
+    def labels(self) -> IntArray:
+        """[n] the right answers to the questions put to the last version."""
+        return _fixed(self._last["label"])
+
+    @cached_property
+    def known(self) -> tuple[BoolArray, ...]:
+        """[V] of [n_v]: whether version v has learnt the set that the sample is in."""
+        row = np.repeat(self.learnt, self.sizes)
+        lengths = [len(each) for each in self.predicted]
+        return tuple(_fixed(row[:n] <= version) for version, n in enumerate(lengths))
+
+    # -- what was answered ------------------------------------------------------------------
+
+    @cached_property
+    def predicted(self) -> tuple[IntArray, ...]:
+        """[V] of [n_v]: answers of version v; its samples are the first n_v of the last one's."""
+        return tuple(_fixed(table["predicted"]) for table in self._tables)
+
+    @cached_property
+    def correct(self) -> tuple[BoolArray, ...]:
+        """[V] of [n_v]: whether each answer is right."""
+        return tuple(_fixed(each == self.labels[: len(each)]) for each in self.predicted)
+
+    @cached_property
+    def accuracy(self) -> FloatArray:
+        """[V, E] accuracy of each version on each set; NaN where it was not asked."""
+        table = np.full((len(self.correct), len(self.sizes)), np.nan)
+        starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        for version, correct in enumerate(self.correct):
+            asked = int(np.searchsorted(starts, len(correct)))
+            if asked:
+                right = np.add.reduceat(correct, starts[:asked], dtype=np.int64)
+                table[version, :asked] = right / self.sizes[:asked]
+        return _fixed(table)
+
+    @cached_property
+    def initial_accuracy(self) -> FloatArray:
+        """[E] accuracy of version 0, the model before any update."""
+        if self.since.any():
+            raise NotMeasured("version 0 was not asked: it has no output for classes to come")
+        return self.accuracy[0]
+
+    @cached_property
+    def joint_accuracy(self) -> FloatArray:
+        """[V, E] accuracy of the control `joint` on the same stream with the same seed."""
+        seed = self._ledger.record.seed
+        if not self._joints:
+            raise NotMeasured(f"no finished run of joint with seed {seed} on this stream")
+        if len(self._joints) > 1:
+            raise NotMeasured(f"{len(self._joints)} set-ups of joint with seed {seed}; keep one")
+        return self._joints[0].accuracy
+
+    @cached_property
+    def flips(self) -> tuple[FlipTable, ...]:
+        """[V - 1] flips at each update, on the samples that the older version had learnt."""
+        return tuple(self.flips_between(v, v + 1) for v in range(len(self.predicted) - 1))
+
+    def flips_between(self, old: int, new: int) -> FlipTable:
+        """Flips from version `old` to `new`, on the samples that the older one had learnt."""
+        rows = np.flatnonzero(self.known[old])
+        before, after = self.predicted[old][rows], self.predicted[new][rows]
+        return flip_table(self.labels[rows], before, after)
+
+    @cached_property
+    def confidence(self) -> FloatArray:
+        """[n] probability that the last version gives to its answer."""
+        top = self._last["top_logit"][:, 0].astype(np.float64)
+        return _fixed(np.minimum(1.0, np.exp(top - self._last["logsumexp"])))
+
+    @cached_property
+    def nll(self) -> FloatArray:
+        """[n] negative log-likelihood of the right label under the last version, in nats."""
+        return _fixed(self._last["logsumexp"].astype(np.float64) - self._last["label_logit"])
+
+    # -- what it cost -----------------------------------------------------------------------
+
+    @cached_property
+    def cost(self) -> tuple[Cost, ...]:
+        """[V] what each version cost: FLOPs, state bytes, samples seen."""
+        return self._files("cost.json", Cost)
+
+    @cached_property
+    def clock(self) -> tuple[Clock, ...]:
+        """[V] seconds and peak memory of each version."""
+        return self._files("clock.json", Clock)
+
+    # -- reading ----------------------------------------------------------------------------
+
+    @cached_property
+    def _evals(self) -> tuple[EvalRecord, ...]:
+        evals = tuple(each for each in self._stream.evals if each.split == "test")
+        if not evals:
+            raise NotMeasured("the stream has no evaluation set of test samples")
+        return evals
+
+    @cached_property
+    def _tables(self) -> tuple[Columns, ...]:
+        """[V] columns of each version's answers on test sets, checked against `run.json`."""
+        last = self._ledger.versions - 1
+        tables = [self._table(version, ASKED if version < last else LAST) for version in range(last + 1)]
+        for version, table in enumerate(tables[:-1]):
+            for name in ("sample", "label"):
+                if not np.array_equal(table[name], tables[-1][name][: len(table[name])]):
+                    raise ClbenchError(
+                        f"{self._file(version)}: column {name!r} differs from that of version "
+                        f"{last} on the same rows; rerun {self._ledger.path}"
+                    )
+        return tuple(tables)
+
+    @property
+    def _last(self) -> Columns:
+        return self._tables[-1]
+
+    def _table(self, version: int, columns: list[str]) -> Columns:
+        where = self._file(version)
+        table = from_parquet(self._ledger.read(version, PREDICTIONS), columns, where)
+        evals = self._stream.evals
+        asked = [each.samples if each.since <= version else 0 for each in evals]
+        if not np.array_equal(table["eval"], np.repeat(np.arange(len(evals)), asked)):
+            raise ClbenchError(
+                f"{where}: column 'eval' has {len(table['eval'])} rows that are not the "
+                f"{sum(asked)} rows of the evaluation sets in run.json; rerun {self._ledger.path}"
+            )
+        for name in columns:
+            if table[name].dtype.kind == "f" and not np.isfinite(table[name]).all():
+                raise ClbenchError(f"{where}: column {name!r} has values that are not finite")
+        test = np.repeat([each.split == "test" for each in evals], asked)
+        return table if test.all() else {k: v[test] for k, v in table.items()}
+
+    def _files(self, name: str, schema: type[File]) -> tuple[File, ...]:
+        """[V] a small JSON file of every version, validated."""
+        found = []
+        for version in range(self._ledger.versions):
+            try:
+                found.append(schema.model_validate_json(self._ledger.read(version, name)))
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(map(str, first["loc"])) or "the whole file"
+                file = self._ledger.folder(version) / name
+                raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
+        return tuple(found)
+
+    def _file(self, version: int) -> str:
+        return str(self._ledger.folder(version) / PREDICTIONS)
+
+
+Array = TypeVar("Array", bound=npt.NDArray[Any])
+
+
+def _fixed(array: Array) -> Array:
+    """The array, no longer writeable."""
+    array.flags.writeable = False
+    return array
+
+
+def _learnt(stream: StreamRecord, evals: Sequence[EvalRecord]) -> list[int]:
+    """For each set, the first version that has learnt it (see `Evidence.learnt`)."""
+    updates = [update for update in stream.updates if update.kind == "learn"]
+    if stream.protocol.get("setting") == "domain-incremental":
+        if len(updates) != len(evals):
+            raise NotMeasured(
+                f"{len(updates)} learning updates do not pair off with {len(evals)} evaluation sets"
+            )
+        return [update.index + 1 for update in updates]
+    taught = {label: update.index + 1 for update in reversed(updates) for label in update.classes}
+    return [
+        max((taught[label] for label in each.classes), default=each.since)
+        if all(label in taught for label in each.classes)
+        else each.since
+        for each in evals
+    ]
