@@ -7,49 +7,31 @@ the test split count here; arrays are read-only, so no metric can change another
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clbench.errors import ClbenchError, unknown
+from clbench.errors import unknown
 from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
 from clbench.metric.flip_table import FlipTable, flip_table
-from clbench.prediction import from_parquet
+from clbench.reading import Clock, Columns, Cost, read_answers, read_each
 from clbench.record import EvalRecord, StreamRecord
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-Columns = dict[str, npt.NDArray[Any]]
-File = TypeVar("File", bound=BaseModel)
-
-PREDICTIONS = "predictions.parquet"
-ASKED = ["eval", "sample", "label", "predicted"]
-LAST = [*ASKED, "label_logit", "logsumexp", "top_logit"]
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
-class Cost(BaseModel):
-    """`cost.json` of one version: what is the same in every repeat."""
+class HasAccuracy(Protocol):
+    """What is wanted of another run."""
 
-    model_config = ConfigDict(frozen=True)
-    flops_learn: int = Field(ge=0)
-    flops_predict: int = Field(ge=0)
-    state_bytes: int = Field(ge=0)
-    state_parts: dict[str, int]
-    samples_seen: int = Field(ge=0)
-    steps: int = Field(ge=0)
-
-
-class Clock(BaseModel):
-    """`clock.json` of one version: what depends on the machine."""
-
-    model_config = ConfigDict(frozen=True)
-    learn_seconds: float = Field(ge=0, allow_inf_nan=False)
-    predict_seconds: float = Field(ge=0, allow_inf_nan=False)
-    peak_memory_bytes: int = Field(ge=0)
+    @property
+    def accuracy(self) -> FloatArray:
+        """[V, E], NaN where not asked."""
 
 
 class Evidence:
@@ -60,10 +42,15 @@ class Evidence:
     where a file is missing, altered or contradicts `run.json`.
     """
 
-    def __init__(self, ledger: Ledger, joints: Sequence["Evidence"] = ()) -> None:
+    def __init__(self, ledger: Ledger, joints: Sequence[HasAccuracy] = ()) -> None:
         self._ledger = ledger
         self._stream = ledger.record.stream
         self._joints = joints
+
+    @property
+    def path(self) -> Path:
+        """The folder of the ledger."""
+        return self._ledger.path
 
     @classmethod
     def vocabulary(cls) -> tuple[str, ...]:
@@ -182,12 +169,12 @@ class Evidence:
     @cached_property
     def cost(self) -> tuple[Cost, ...]:
         """[V] what each version cost: FLOPs, state bytes, samples seen."""
-        return self._files("cost.json", Cost)
+        return read_each(self._ledger, "cost.json", Cost)
 
     @cached_property
     def clock(self) -> tuple[Clock, ...]:
         """[V] seconds and peak memory of each version."""
-        return self._files("clock.json", Clock)
+        return read_each(self._ledger, "clock.json", Clock)
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -200,56 +187,12 @@ class Evidence:
 
     @cached_property
     def _tables(self) -> tuple[Columns, ...]:
-        """[V] columns of each version's answers on test sets, checked against `run.json`."""
-        last = self._ledger.versions - 1
-        tables = [self._table(version, ASKED if version < last else LAST) for version in range(last + 1)]
-        for version, table in enumerate(tables[:-1]):
-            for name in ("sample", "label"):
-                if not np.array_equal(table[name], tables[-1][name][: len(table[name])]):
-                    raise ClbenchError(
-                        f"{self._file(version)}: column {name!r} differs from that of version "
-                        f"{last} on the same rows; rerun {self._ledger.path}"
-                    )
-        return tuple(tables)
+        """[V] columns of each version's answers to the test sets."""
+        return read_answers(self._ledger, "test")
 
     @property
     def _last(self) -> Columns:
         return self._tables[-1]
-
-    def _table(self, version: int, columns: list[str]) -> Columns:
-        where = self._file(version)
-        table = from_parquet(self._ledger.read(version, PREDICTIONS), columns, where)
-        evals = self._stream.evals
-        asked = [each.samples if each.since <= version else 0 for each in evals]
-        if not np.array_equal(table["eval"], np.repeat(np.arange(len(evals)), asked)):
-            raise ClbenchError(
-                f"{where}: column 'eval' has {len(table['eval'])} rows that are not the "
-                f"{sum(asked)} rows of the evaluation sets in run.json; rerun {self._ledger.path}"
-            )
-        for name in columns:
-            if table[name].dtype.kind == "f" and not np.isfinite(table[name]).all():
-                raise ClbenchError(f"{where}: column {name!r} has values that are not finite")
-        test = np.repeat([each.split == "test" for each in evals], asked)
-        return table if test.all() else {k: v[test] for k, v in table.items()}
-
-    def _files(self, name: str, schema: type[File]) -> tuple[File, ...]:
-        """[V] a small JSON file of every version, validated."""
-        found = []
-        for version in range(self._ledger.versions):
-            try:
-                found.append(schema.model_validate_json(self._ledger.read(version, name)))
-            except ValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(map(str, first["loc"])) or "the whole file"
-                file = self._ledger.folder(version) / name
-                raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
-        return tuple(found)
-
-    def _file(self, version: int) -> str:
-        return str(self._ledger.folder(version) / PREDICTIONS)
-
-
-Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 def _fixed(array: Array) -> Array:

@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,7 +58,7 @@ class MethodRecord(_Part):
 class RunRecord(_Part):
     """One run: stream x method x seed."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     stream: StreamRecord
     method: MethodRecord
     hyperparameters: dict[str, Any]

@@ -19,7 +19,9 @@ class Spec:
     options: dict[str, Value] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return ",".join([self.name, *(f"{k}={_quoted(v)}" for k, v in sorted(self.options.items()))])
+        return ",".join(
+            [self.name, *(f"{k}={_quoted(v)}" for k, v in sorted(self.options.items()))]
+        )
 
 
 def parse_spec(text: str) -> Spec:

@@ -17,6 +17,7 @@ from clbench.spec import Spec
 
 SCHEMA_VERSION = 1
 Kind = Literal["learn", "forget", "replace"]
+SplitName = Literal["train", "test"]
 Setting = Literal["class-incremental", "task-incremental", "domain-incremental"]
 
 
@@ -53,7 +54,7 @@ class EvalSet:
     """Samples on which a version is asked, from version `since` on (update i makes version i+1)."""
 
     name: str
-    split: Literal["train", "test"]
+    split: SplitName
     samples: IntArray
     since: int
     classes: IntArray  # the labels among which these samples fall
@@ -86,16 +87,30 @@ class Stream:
         }
         digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
         update_digest(digest, self.class_order)
-        for part in (*self.updates, *self.evals):
+        parts: tuple[Update | EvalSet, ...] = (*self.updates, *self.evals)
+        for part in parts:
             update_digest(digest, part.samples)
             update_digest(digest, part.classes)
         return digest.hexdigest()
 
-    def label_map(self) -> IntArray:
-        """[n source classes]: class of the source -> label in this stream (-1: not in it)."""
-        mapping = np.full(int(self.class_order.max()) + 1, -1, dtype=np.int64)
+    def label_map(self, n_source_classes: int) -> IntArray:
+        """[n_source_classes]: class of the source -> label in this stream (-1: not in it)."""
+        mapping = np.full(n_source_classes, -1, dtype=np.int64)
         mapping[self.class_order] = np.arange(len(self.class_order))
         return mapping
+
+    def n_classes(self, version: int) -> int:
+        """How many classes a version has seen: the width of its logits."""
+        learned = [u.classes for u in self.updates[:version] if u.kind == "learn"]
+        return max((int(classes.max()) + 1 for classes in learned if len(classes)), default=0)
+
+    def retained(self, version: int) -> IntArray:
+        """Train ids that a version has learned and was not asked to forget, sorted."""
+        kept = np.zeros(0, dtype=np.int64)
+        for update in self.updates[:version]:
+            combine = np.union1d if update.kind == "learn" else np.setdiff1d
+            kept = combine(kept, update.samples)
+        return kept
 
 
 def labels_digest(source: Source) -> str:

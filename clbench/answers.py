@@ -1,0 +1,107 @@
+"""One pass of a version over its evaluation samples, checked before it is recorded."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clbench.augment import to_input
+from clbench.errors import ClbenchError
+from clbench.prediction import Asked
+from clbench.samples import Samples
+from clbench.seeds import derive
+from clbench.source.base import IntArray
+from clbench.stream import EvalSet, SplitName, Stream
+
+BATCH = 1000
+PROBE = 512
+
+
+def asked_of(stream: Stream, labels: Mapping[SplitName, IntArray], version: int) -> Asked:
+    """Which samples a version is asked: the sets that are due, in the stream's order."""
+    due = [(i, e) for i, e in enumerate(stream.evals) if e.since <= version]
+    return Asked(
+        eval=_joined([np.full(len(e.samples), i, dtype=np.int64) for i, e in due]),
+        sample=_joined([e.samples for _, e in due]),
+        label=_joined([labels[e.split][e.samples] for _, e in due]),
+    )
+
+
+def predict(
+    ask: Callable[[Tensor], Tensor],
+    stream: Stream,
+    samples: Mapping[SplitName, Samples],
+    version: int,
+    n_classes: int,
+    who: str,
+) -> np.ndarray:
+    """Logits [asked samples, n_classes] of a version, float32.
+
+    Where the protocol gives task ids at test, the logits of other tasks' classes are set to the
+    lowest finite value, so that the prediction is made among the sample's own.
+
+    Raises:
+        ClbenchError: the method returns a wrong shape or values that are not finite.
+    """
+    parts = [np.zeros((0, n_classes), np.float32)]
+    for evaluation in (e for e in stream.evals if e.since <= version):
+        for x in _inputs(samples[evaluation.split], evaluation.samples):
+            logits = _checked(ask(x), len(x), n_classes, f"{who}.predict at version {version}")
+            parts.append(_among(logits, evaluation) if stream.protocol.task_ids else logits)
+    return np.concatenate(parts)
+
+
+def embed(
+    ask: Callable[[Tensor], Tensor], samples: Samples, ids: IntArray, version: int, who: str
+) -> Tensor:
+    """Embeddings [len(ids), d] of the probe samples."""
+    parts = []
+    for x in _inputs(samples, ids):
+        found = ask(x)
+        if found.ndim != 2 or len(found) != len(x) or not bool(torch.isfinite(found).all()):
+            raise ClbenchError(
+                f"{who}.embed at version {version} returned {tuple(found.shape)} for {len(x)} "
+                "inputs, or values that are not finite; need finite [B, d]"
+            )
+        parts.append(found.float().cpu())
+    return torch.cat(parts)
+
+
+def probe_ids(stream: Stream) -> IntArray:
+    """The fixed test samples that every version embeds: up to 512, chosen by the stream's hash."""
+    pools = [e.samples for e in stream.evals if e.split == "test"]
+    pool = np.unique(np.concatenate(pools)) if pools else np.zeros(0, np.int64)
+    order = np.random.default_rng(derive(0, "probe", stream.fingerprint)).permutation(len(pool))
+    return np.sort(pool[order[:PROBE]])
+
+
+def _inputs(samples: Samples, ids: IntArray) -> Iterator[Tensor]:
+    for some in torch.from_numpy(ids).to(samples.device).split(BATCH):
+        yield to_input(samples.gather(some))
+
+
+def _checked(logits: Tensor, count: int, n_classes: int, who: str) -> np.ndarray:
+    if tuple(logits.shape) != (count, n_classes):
+        raise ClbenchError(
+            f"{who} returned shape {tuple(logits.shape)}; need {(count, n_classes)}: "
+            "a row an input, a logit for each class seen so far"
+        )
+    array: np.ndarray = logits.detach().float().cpu().numpy()
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).any(axis=1).sum())
+        raise ClbenchError(
+            f"{who} returned NaN or infinite logits for {bad} of {count} inputs; "
+            "lower the learning rate or look for a division by zero"
+        )
+    return array
+
+
+def _among(logits: np.ndarray, evaluation: EvalSet) -> np.ndarray:
+    masked = np.full_like(logits, np.finfo(np.float16).min)
+    masked[:, evaluation.classes] = logits[:, evaluation.classes]
+    return masked
+
+
+def _joined(arrays: list[IntArray]) -> IntArray:
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)

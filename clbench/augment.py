@@ -1,0 +1,37 @@
+"""Batches of stored samples to inputs: augmentation, vectorised over the batch."""
+
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import pad
+
+Augmentation = Literal["none", "flip", "crop-flip"]
+PAD = 4
+
+
+def to_input(raw: Tensor) -> Tensor:
+    """Stored samples as a model takes them: uint8 images to float32 in [0, 1], vectors as is."""
+    return raw.to(torch.float32).div_(255) if raw.dtype == torch.uint8 else raw
+
+
+def augment(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
+    """Augment uint8 images [B, C, H, W], each on its own draw; vectors are left as they are."""
+    if how == "none" or raw.ndim != 4:
+        return raw
+    if how == "crop-flip":
+        raw = random_crop(raw, PAD, generator)
+    flip = torch.rand(len(raw), generator=generator) < 0.5
+    return torch.where(flip.to(raw.device)[:, None, None, None], raw.flip(-1), raw)
+
+
+def random_crop(raw: Tensor, border: int, generator: Generator) -> Tensor:
+    """Crop each image [B, C, H, W] back to its size from a random place of its zero-padded self."""
+    count, channels, height, width = raw.shape
+    padded = pad(raw, (border,) * 4)
+    top, left = torch.randint(0, 2 * border + 1, (2, count), generator=generator).to(raw.device)
+    rows = (top[:, None] + torch.arange(height, device=raw.device))[:, None, :, None]
+    columns = (left[:, None] + torch.arange(width, device=raw.device))[:, None, None, :]
+    samples = torch.arange(count, device=raw.device)[:, None, None, None]
+    planes = torch.arange(channels, device=raw.device)[None, :, None, None]
+    return padded[samples, planes, rows, columns]

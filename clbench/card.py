@@ -1,0 +1,73 @@
+"""A method's card: what a reader and the runner need to know of it, without torch."""
+
+import ast
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clbench.errors import ClbenchError
+from clbench.stream import Kind
+
+Need = Literal["past", "replay", "task-ids", "pretrained"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a method is and what it needs.
+
+    `needs`: `past` (all past training data at every update), `replay` (it stores samples),
+    `task-ids` (at test), `pretrained` (features that were trained before). A `control` stands on
+    every board for calibration and is granted the past it needs. `notes` names every
+    simplification and every choice that the paper leaves open.
+    """
+
+    name: str
+    paper: str
+    family: str
+    plays: tuple[Kind, ...] = ("learn",)
+    needs: tuple[Need, ...] = ()
+    control: bool = False
+    notes: str = ""
+
+
+def read_card(target: str) -> Card:
+    """The card of `module:Class`, read from the source text: nothing is imported.
+
+    Raises:
+        ClbenchError: there is no such module or class, or its card is not written in literals.
+    """
+    module, _, name = target.partition(":")
+    for node in ast.walk(_parse(module)):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return _card(node, target)
+    raise ClbenchError(f"{target}: the module has no class {name!r}")
+
+
+def _parse(module: str) -> ast.Module:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError as error:
+        raise ClbenchError(f"{module} cannot be found: {error}") from error
+    if spec is None or spec.origin is None:
+        raise ClbenchError(f"{module} cannot be found")
+    try:
+        return ast.parse(Path(spec.origin).read_bytes())
+    except (SyntaxError, OSError) as error:
+        raise ClbenchError(f"{spec.origin} cannot be read as Python: {error}") from error
+
+
+def _card(node: ast.ClassDef, target: str) -> Card:
+    for statement in node.body:
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.Call) and ast.unparse(value.func) == "Card":
+            try:
+                fields: dict[str, Any] = {
+                    str(k.arg): ast.literal_eval(k.value) for k in value.keywords
+                }
+                return Card(**fields)
+            except (ValueError, TypeError) as error:
+                raise ClbenchError(
+                    f"{target}: its card is not Card(key=literal, ...): {error}"
+                ) from error
+    raise ClbenchError(f"{target} has no card = Card(...)")

@@ -1,0 +1,45 @@
+"""Names for set-ups that stand side by side: the method, and what sets it apart."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from clbench.record import RunRecord
+
+Traits = Mapping[str, object]
+
+
+def labels(records: Sequence[RunRecord]) -> list[str]:
+    """A label for each run: repeats over seeds share it, other set-ups of a method do not.
+
+    A method that occurs in one set-up goes by its name; else what differs is added, as in
+    `er (memory=200)`.
+    """
+    variants: dict[str, list[Traits]] = defaultdict(list)
+    for record in records:
+        variants[record.method.name].append(_traits(record))
+    differing = {name: _differing(traits) for name, traits in variants.items()}
+    return [_label(record, differing[record.method.name]) for record in records]
+
+
+def _traits(record: RunRecord) -> Traits:
+    """All of a set-up but its stream; hyperparameters first."""
+    return {
+        **record.hyperparameters,
+        "code": record.method.code[:7],
+        "form": record.form,
+        "carry": record.carry,
+        "device": record.device.partition(":")[0],
+        "precision": record.precision,
+    }
+
+
+def _differing(variants: Sequence[Traits]) -> list[str]:
+    """The traits that are not the same in all variants."""
+    keys = dict.fromkeys(key for traits in variants for key in traits)
+    return [key for key in keys if len({repr(each.get(key)) for each in variants}) > 1]
+
+
+def _label(record: RunRecord, differing: Sequence[str]) -> str:
+    traits = _traits(record)
+    shown = [f"{key}={traits[key]}" for key in differing if key in traits]
+    return f"{record.method.name} ({', '.join(shown)})" if shown else record.method.name

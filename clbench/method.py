@@ -1,0 +1,114 @@
+"""The one base class that a method author meets."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from torch import Tensor, nn
+
+from clbench.card import Card
+from clbench.errors import ClbenchError, unknown
+from clbench.model.network import Network, Space, evaluating
+from clbench.model.training import Training
+from clbench.state import State
+from clbench.view import Batch, View
+
+__all__ = [
+    "Batch",
+    "Card",
+    "Field",
+    "Method",
+    "Network",
+    "Space",
+    "State",
+    "Training",
+    "View",
+    "evaluating",
+]
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class Method:
+    """A plugin that plays streams.
+
+    Annotated class attributes are hyperparameters: typed, validated, recorded. `build` makes what
+    the method works with; `carries` names the attributes that survive an update (anything with
+    `state_dict` and `load_state_dict`, a tensor, or a plain value). After every update the runner
+    makes the method anew and hands it only that.
+    """
+
+    card: ClassVar[Card]
+    carries: ClassVar[tuple[str, ...]] = ("model",)
+    model: Network  # most methods build one; it serves the default predict and embed
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        pydantic_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))
+
+    def build(self, space: Space) -> None:
+        """Make the starting model; randomness is seeded by the runner."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build(space)")
+
+    def learn(self, view: View) -> None:
+        """Play an update of kind `learn`."""
+        raise NotImplementedError(f"{type(self).__name__} does not play learn")
+
+    def forget(self, view: View) -> None:
+        """Play an update of kind `forget`."""
+        raise NotImplementedError(f"{type(self).__name__} does not play forget")
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Logits [B, classes seen] of inputs [B, ...]."""
+        with evaluating(self.model):
+            return self.model(x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Penultimate representation [B, d] of inputs [B, ...]."""
+        with evaluating(self.model):
+            return self.model.embed(x)  # type: ignore[no-any-return]
+
+    def state(self) -> State:
+        """All that survives an update: a tree of tensors and plain values."""
+        return {name: _packed(getattr(self, name)) for name in self.carries}
+
+    def load(self, state: State) -> None:
+        """Take over what `state` returned."""
+        for name in self.carries:
+            if hasattr(part := getattr(self, name), "load_state_dict"):
+                part.load_state_dict(state[name])
+            else:
+                setattr(self, name, state[name])
+
+
+def _packed(part: Any) -> Any:
+    if isinstance(part, nn.Module) or hasattr(part, "state_dict"):
+        return {key.replace("/", "."): value for key, value in part.state_dict().items()}
+    return part
+
+
+def make_method(kind: type[Method], hyperparameters: Mapping[str, Any]) -> Method:
+    """A method with hyperparameters from outside.
+
+    Raises:
+        ClbenchError: an unknown hyperparameter (the nearest is suggested) or a wrong value.
+    """
+    try:
+        return kind(**hyperparameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            raise unknown(f"hyperparameter of {kind.card.name}", name, known_names(kind)) from None
+        raise ClbenchError(
+            f"hyperparameter {name} of {kind.card.name}: {first['msg']}, got {first['input']!r}"
+        ) from None
+
+
+def known_names(kind: type[Method]) -> list[str]:
+    """Names of all hyperparameters, those of groups with their prefix (`training.lr`)."""
+    names: list[str] = []
+    for name, field in kind.__pydantic_fields__.items():  # type: ignore[attr-defined]
+        inner = getattr(field.annotation, "model_fields", None)
+        names += [f"{name}.{key}" for key in inner] if inner else [name]
+    return names

@@ -1,0 +1,92 @@
+"""A backbone with a head that grows with the classes."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from clbench.model.backbone import build_backbone
+from torch import Tensor, nn
+
+from clbench.spec import parse_spec
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where a method lives: the shape of one sample, the device, the precision of its passes."""
+
+    shape: tuple[int, ...]
+    device: torch.device
+    precision: Precision = "float32"
+
+
+class Network(nn.Module):
+    """Backbone and linear head; `state_dict` carries the head's width, so a load grows it.
+
+    With precision bfloat16 the passes run under autocast; weights and outputs stay float32.
+    """
+
+    def __init__(self, backbone: str, space: Space) -> None:
+        super().__init__()
+        self._space = space
+        self.backbone = build_backbone(parse_spec(backbone), space.shape)
+        self.head = nn.Linear(self.backbone.num_features, 0)
+        self.to(space.device)
+        if len(space.shape) == 3:  # convolutions run faster on this layout; linear layers ignore it
+            self.to(memory_format=torch.channels_last)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the head knows."""
+        return self.head.out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [B, n_classes] of inputs [B, ...]."""
+        with self._autocast():
+            return self.head(self.backbone(x)).float()  # type: ignore[no-any-return]
+
+    def embed(self, x: Tensor) -> Tensor:
+        """What the head sees: features [B, d] of inputs [B, ...]."""
+        with self._autocast():
+            return self.backbone(x).float()  # type: ignore[no-any-return]
+
+    def _autocast(self) -> torch.autocast:
+        on = self._space.precision == "bfloat16"
+        return torch.autocast(self._space.device.type, torch.bfloat16, enabled=on)
+
+    def grow(self, n_classes: int) -> None:
+        """Widen the head; the known rows stay as they are, the new ones are freshly drawn."""
+        known = self.n_classes
+        if n_classes <= known:
+            return
+        wider = nn.Linear(self.head.in_features, n_classes).to(self._space.device)
+        with torch.no_grad():
+            wider.weight[:known] = self.head.weight
+            wider.bias[:known] = self.head.bias
+        self.head = wider
+
+    def frozen_copy(self) -> "Network":
+        """A teacher: the network as it is now, in eval mode, without gradients."""
+        return copy.deepcopy(self).eval().requires_grad_(False)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load weights, growing the head to theirs first."""
+        self.grow(state_dict["head.weight"].shape[0])
+        return super().load_state_dict(state_dict, *args, **kwargs)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients, with every submodule's mode put back after."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

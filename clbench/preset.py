@@ -1,0 +1,119 @@
+"""Presets: registered streams by name, read from the `presets.toml` of scenario packages."""
+
+import importlib.resources
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from clbench.errors import ClbenchError, unknown
+from clbench.plugin import call, entries, load
+from clbench.source.base import Source, open_source
+from clbench.spec import Spec, Value, parse_spec
+from clbench.stream import Protocol, Stream
+
+
+class Preset(BaseModel):
+    """A stream's source, generator and protocol, and the recipe that methods start from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str
+    source: dict[str, Value]
+    generator: dict[str, Any]
+    protocol: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stream ready to be played: the document, its samples, the recipe."""
+
+    stream: Stream
+    source: Source
+    recipe: Mapping[str, Any]
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """All registered presets by name, sorted.
+
+    Raises:
+        ClbenchError: a `presets.toml` is not as it should be, or two packages share a name.
+    """
+    found: dict[str, Preset] = {}
+    for entry in entries("presets").values():
+        file = importlib.resources.files(entry.target) / "presets.toml"
+        for name, content in tomllib.loads(file.read_text()).items():
+            if name in found:
+                raise ClbenchError(f"{file}: preset {name!r} is registered twice")
+            found[name] = _parsed(content, f"{file}: [{name}]")
+    return dict(sorted(found.items()))
+
+
+def open_preset(
+    name: str,
+    *,
+    source: str | None = None,
+    embed: str | None = None,
+    protocol: Mapping[str, Any] | None = None,
+) -> Opened:
+    """Open a preset with its samples.
+
+    Args:
+        name: of the preset.
+        source: a source spec in place of the preset's, such as a local folder.
+        embed: a backbone spec; the source becomes its frozen features.
+        protocol: fields that differ from the preset's; the name then says so.
+
+    Raises:
+        ClbenchError: a name, option or field is wrong, or the data are not there.
+    """
+    known = presets()
+    if name not in known:
+        raise unknown("stream", name, known)
+    preset = known[name]
+    spec = parse_spec(source) if source else _spec(preset.source)
+    if embed:
+        spec = Spec("embedded", {"source": str(spec), "backbone": embed})
+    label = name + "".join(f"+{k}={v}" for k, v in sorted((protocol or {}).items()))
+    rules = _protocol({**preset.protocol, **(protocol or {})}, label)
+    samples = open_source(spec)
+    return Opened(_generate(preset, samples, label, rules), samples, preset.recipe)
+
+
+def _generate(preset: Preset, source: Source, name: str, protocol: Protocol) -> Stream:
+    options = dict(preset.generator)
+    generator = load("streams", options.pop("name"))
+    given = {"source": source, "name": name, "protocol": protocol}
+    stream: Stream = call("stream", preset.generator["name"], generator, {**given, **options})
+    return replace(stream, evals=tuple(sorted(stream.evals, key=lambda e: e.since)))
+
+
+def _spec(table: Mapping[str, Value]) -> Spec:
+    options = dict(table)
+    return Spec(str(options.pop("name")), options)
+
+
+def _parsed(content: object, where: str) -> Preset:
+    try:
+        return Preset.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ClbenchError(f"{where} {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _protocol(fields: Mapping[str, Any], where: str) -> Protocol:
+    if extra := [key for key in fields if key not in Protocol.__dataclass_fields__]:
+        raise unknown(f"protocol field of {where}", extra[0], Protocol.__dataclass_fields__)
+    try:
+        return TypeAdapter(Protocol).validate_python(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ClbenchError(
+            f"protocol field {field} of {where}: {first['msg']}, got {first['input']!r}"
+        ) from None

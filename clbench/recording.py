@@ -1,0 +1,182 @@
+"""What a run's `run.json` says, and where the run is kept."""
+
+import hashlib
+import inspect
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from clbench.card import Card
+from clbench.errors import ClbenchError, listing
+from clbench.method import Method, make_method
+from clbench.model.network import Precision
+from clbench.prediction import Form
+from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
+from clbench.source.base import Source
+from clbench.stream import Protocol, Stream
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is executed, apart from what is run. `threads` None: as torch finds it."""
+
+    form: Form = "compact"
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int | None = None
+    carry: bool = True
+
+
+def run_record(
+    stream: Stream,
+    source: Source,
+    kind: type[Method],
+    hyperparameters: Mapping[str, Any],
+    seed: int,
+    settings: Settings,
+) -> RunRecord:
+    """The record of a run, every hyperparameter resolved.
+
+    Raises:
+        ClbenchError: a hyperparameter is wrong, or the method cannot play the stream.
+    """
+    check_plays(kind.card, stream)
+    method = make_method(kind, hyperparameters)
+    return RunRecord(
+        stream=_stream_record(stream, source),
+        method=_method_record(kind, stream.protocol),
+        hyperparameters=TypeAdapter(kind).dump_python(method, mode="json"),
+        seed=seed,
+        form=settings.form,
+        carry=settings.carry,
+        device=settings.device,
+        precision=settings.precision,
+        threads=settings.threads or torch.get_num_threads(),
+        environment=environment(),
+    )
+
+
+def run_path(root: Path, record: RunRecord) -> Path:
+    """The folder of a run: readable names, and the key of the cell so that cells never collide."""
+    names = [_safe(record.stream.name), _safe(record.method.name)]
+    return root.joinpath(*names, f"seed{record.seed}-{record.key[:10]}")
+
+
+def granted(card: Card, protocol: Protocol) -> tuple[str, ...]:
+    """What a control is given beyond the protocol."""
+    beyond = [need for need in card.needs if need == "past" and protocol.past == "none"]
+    return tuple(beyond) if card.control else ()
+
+
+def check_plays(card: Card, stream: Stream) -> None:
+    """Refuse, before any training, a stream that the method cannot play.
+
+    Raises:
+        ClbenchError: a kind of update that it does not play, or a need that is not granted.
+    """
+    if missing := sorted({u.kind for u in stream.updates} - set(card.plays)):
+        raise ClbenchError(
+            f"{card.name} plays {listing(card.plays)}, but {stream.name} has updates of kind "
+            f"{listing(missing)}"
+        )
+    protocol = stream.protocol
+    if "past" in card.needs and protocol.past == "none" and not card.control:
+        raise ClbenchError(f"{card.name} needs past data, which {stream.name} does not grant")
+    if "task-ids" in card.needs and not protocol.task_ids:
+        raise ClbenchError(f"{card.name} needs task ids at test, which {stream.name} hides")
+
+
+def _stream_record(stream: Stream, source: Source) -> StreamRecord:
+    return StreamRecord(
+        name=stream.name,
+        fingerprint=stream.fingerprint,
+        source=str(source.spec),
+        source_fingerprint=source.fingerprint,
+        protocol=asdict(stream.protocol),
+        class_names=tuple(source.classes[c] for c in stream.class_order),
+        updates=tuple(
+            UpdateRecord(
+                index=u.index,
+                kind=u.kind,
+                samples=len(u.samples),
+                classes=tuple(u.classes.tolist()),
+                task=u.task,
+            )
+            for u in stream.updates
+        ),
+        evals=tuple(
+            EvalRecord(
+                name=e.name,
+                split=e.split,
+                samples=len(e.samples),
+                since=e.since,
+                classes=tuple(e.classes.tolist()),
+            )
+            for e in stream.evals
+        ),
+    )
+
+
+def _method_record(kind: type[Method], protocol: Protocol) -> MethodRecord:
+    card = kind.card
+    return MethodRecord(
+        name=card.name,
+        family=card.family,
+        paper=card.paper,
+        control=card.control,
+        granted=granted(card, protocol),
+        code=hashlib.sha256(Path(inspect.getfile(kind)).read_bytes()).hexdigest(),
+    )
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name) or "_"
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Versions of code and libraries, hardware, git revision."""
+    libraries = ("clbench", "torch", "numpy", "timm")
+    found = {name: version(name) for name in libraries}
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    return {
+        "python": platform.python_version(),
+        **found,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
+        **gpu,
+        "git": _git_revision(),
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def _git_revision() -> str:
+    """The revision of the checkout that clbench runs from, `+` if it is changed."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "not a checkout"
+    return described.stdout.strip()

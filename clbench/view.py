@@ -1,0 +1,115 @@
+"""What one update shows a method: the protocol, enforced."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from clbench.augment import augment, to_input
+from clbench.cost import FlopMeter
+from clbench.errors import ClbenchError
+from clbench.model.training import Training
+from clbench.samples import Samples
+from clbench.seeds import derive
+from clbench.stream import Protocol, Update
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples on the device: stored `raw` [B, ...], prepared inputs `x`, labels `y`, `ids` [B]."""
+
+    raw: Tensor
+    x: Tensor
+    y: Tensor
+    ids: Tensor
+    first_pass: bool  # each sample of the update is in exactly one such batch
+    prepare: Callable[[Tensor], Tensor]  # raw to x, augmented anew
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+class View:
+    """The data of one update, and what the protocol grants of the past.
+
+    Attributes:
+        index, kind, classes, task: of the update; `task` only where the protocol gives it.
+        n_classes: classes seen up to and including this update; labels are 0 .. n_classes - 1.
+        generator: randomness for this update, the same whatever came before.
+        read: [train samples] bool, the samples that were handed out.
+    """
+
+    def __init__(
+        self,
+        update: Update,
+        samples: Samples,
+        *,
+        n_classes: int,
+        protocol: Protocol,
+        seed: int,
+        past: Tensor | None = None,
+        meter: FlopMeter | None = None,
+    ) -> None:
+        self.index, self.kind, self.task = update.index, update.kind, update.task
+        self.classes = tuple(update.classes.tolist())
+        self.n_classes = n_classes
+        self.protocol = protocol
+        self.device = samples.device
+        self.generator = Generator().manual_seed(derive(seed, "view", update.index))
+        self.read = torch.zeros(len(samples), dtype=torch.bool)
+        self._samples = samples
+        self._ids = torch.from_numpy(update.samples)
+        self._past = past
+        self._meter = meter or FlopMeter()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def batches(self, training: Training, *, with_past: bool = False) -> Iterator[Batch]:
+        """Shuffled, augmented batches, for as many epochs as the protocol or `training` says.
+
+        Raises:
+            ClbenchError: `with_past` where the past is not granted.
+        """
+        ids = self._granted(with_past=with_past)
+        epochs = training.epochs if self.protocol.epochs is None else self.protocol.epochs
+        prepare = partial(_prepare, how=training.augment, generator=self.generator)
+        loop = self._meter.loop()
+        for epoch in range(epochs):
+            order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
+            for some in order.split(training.batch_size):
+                with loop.step(len(some)):
+                    yield self._batch(some, prepare, first_pass=epoch == 0)
+
+    def chunks(self, size: int = 512) -> Iterator[Batch]:
+        """The update's samples once, in order, not augmented."""
+        loop = self._meter.loop()
+        for some in self._granted(with_past=False).to(self.device).split(size):
+            with loop.step(len(some)):
+                yield self._batch(some, to_input, first_pass=True)
+
+    def _granted(self, *, with_past: bool) -> Tensor:
+        if with_past and self._past is None:
+            raise ClbenchError(
+                "the method reads past data, which the protocol does not grant; "
+                'declare needs=("past",) in its card, and play a stream with past = "all"'
+            )
+        ids = (
+            torch.cat([self._past, self._ids])
+            if with_past and self._past is not None
+            else self._ids
+        )
+        self.read[ids] = True
+        return ids
+
+    def _batch(
+        self, ids: Tensor, prepare: Callable[[Tensor], Tensor], *, first_pass: bool
+    ) -> Batch:
+        raw = self._samples.gather(ids)
+        return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
+
+
+def _prepare(raw: Tensor, how: str, generator: Generator) -> Tensor:
+    return to_input(augment(raw, how, generator))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Stream generators, and the registered presets in `presets.toml`."""
