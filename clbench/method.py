@@ -61,12 +61,13 @@ class Method:
     def predict(self, x: Tensor) -> Tensor:
         """Logits [B, classes seen] of inputs [B, ...]."""
         with evaluating(self.model):
-            return self.model(x)
+            logits: Tensor = self.model(x)
+        return logits
 
     def embed(self, x: Tensor) -> Tensor:
         """Penultimate representation [B, d] of inputs [B, ...]."""
         with evaluating(self.model):
-            return self.model.embed(x)  # type: ignore[no-any-return]
+            return self.model.embed(x)
 
     def state(self) -> State:
         """All that survives an update: a tree of tensors and plain values."""

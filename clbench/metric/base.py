@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["higher", "lower", "neither"]
+Unit = Literal["fraction", "nats", "p-value", "ratio", "flops", "seconds", "bytes"]
 
 
 class NotMeasured(Exception):  # noqa: N818 - an outcome, not a fault
@@ -19,7 +20,11 @@ class NotMeasured(Exception):  # noqa: N818 - an outcome, not a fault
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric function with its declaration. `unit` is how its value is shown."""
+    """A metric function with its declaration.
+
+    `range` holds every value that it can take; `paper` is where it is defined (empty: here);
+    `unit` is how its value is shown.
+    """
 
     function: Callable[..., float]
     id: str
@@ -27,7 +32,7 @@ class Metric:
     direction: Direction
     range: tuple[float, float]
     paper: str
-    unit: Literal["fraction", "nats", "p-value", "ratio", "flops", "seconds", "bytes"]
+    unit: Unit
 
     @property
     def name(self) -> str:
@@ -46,6 +51,7 @@ class Metric:
         return " ".join(paragraph.split())
 
     def __call__(self, *args: object, **kwargs: object) -> float:
+        """The value for this evidence, or NotMeasured."""
         return self.function(*args, **kwargs)
 
 
@@ -54,10 +60,8 @@ def metric(
     version: int = 1,
     direction: Direction,
     range: tuple[float, float],
-    paper: str,
-    unit: Literal[
-        "fraction", "nats", "p-value", "ratio", "flops", "seconds", "bytes"
-    ] = "fraction",
+    paper: str = "",
+    unit: Unit = "fraction",
 ) -> Callable[[Callable[..., float]], Metric]:
     """Declare a function as a metric; its name becomes the id."""
 

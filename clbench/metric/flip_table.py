@@ -5,7 +5,7 @@ taken last.
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -32,7 +32,13 @@ class FlipTable:
     wd: int = 0  # both wrong, different answer
 
     def __add__(self, other: "FlipTable") -> "FlipTable":
-        return FlipTable(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return FlipTable(
+            self.nf + other.nf,
+            self.pf + other.pf,
+            self.rr + other.rr,
+            self.ws + other.ws,
+            self.wd + other.wd,
+        )
 
     @property
     def n(self) -> int:
@@ -80,7 +86,7 @@ class FlipTable:
 
     @property
     def negative_flip_impact(self) -> float:
-        """NF / (NF + WS + WD): the share of the new errors that are regressions (Cai et al. 2022)."""
+        """NF / (NF + WS + WD): new errors that are regressions (Cai et al. 2022)."""
         return _ratio(self.nf, self.nf + self.ws + self.wd, "the new model was never wrong")
 
     @property

@@ -34,7 +34,7 @@ class Network(nn.Module):
         super().__init__()
         self._space = space
         self.backbone = build_backbone(parse_spec(backbone), space.shape)
-        self.head = nn.Linear(self.backbone.num_features, 0)
+        self.head = _empty_head(self.backbone.num_features)
         self.to(space.device)
         if len(space.shape) == 3:  # convolutions run faster on this layout; linear layers ignore it
             self.to(memory_format=torch.channels_last)
@@ -77,6 +77,13 @@ class Network(nn.Module):
         """Load weights, growing the head to theirs first."""
         self.grow(state_dict["head.weight"].shape[0])
         return super().load_state_dict(state_dict, *args, **kwargs)
+
+
+def _empty_head(features: int) -> nn.Linear:
+    head = nn.Linear(features, 1)  # torch warns when it is to draw a head without rows
+    head.weight, head.bias = nn.Parameter(head.weight[:0]), nn.Parameter(head.bias[:0])
+    head.out_features = 0
+    return head
 
 
 @contextmanager

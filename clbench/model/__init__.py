@@ -1,0 +1,1 @@
+"""Networks and what methods share in training them."""

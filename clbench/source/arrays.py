@@ -1,0 +1,64 @@
+"""Arrays in an .npz file."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import ClbenchError, listing
+from clbench.paths import find
+from clbench.source.base import Source, Split, checked, spec_of
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def arrays(path: str) -> Source:
+    """The arrays `x_train`, `y_train`, `x_test`, `y_test` and, if there, `classes` of a file.
+
+    `x` is uint8 images [N, C, H, W] or float32 vectors [N, d], `y` whole numbers [N], `classes`
+    names [n]; without them classes are called 0, 1, ...
+
+    Raises:
+        ClbenchError: the file is missing, damaged, or an array is missing or of another kind.
+    """
+    file = find(path, "file")
+    found = _loaded(file)
+    for name in NAMES:
+        if name not in found:
+            raise ClbenchError(f"{file} has no array {name!r}; it has {listing(sorted(found))}")
+    train, test = (_split(file, found, name) for name in ("train", "test"))
+    return checked(Source(spec_of("arrays", path=path), train, test, _classes(file, found)))
+
+
+def _loaded(file: Path) -> Arrays:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files if name in (*NAMES, "classes")}
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ClbenchError(
+            f"{file} cannot be read as an .npz file of plain arrays: {error}; "
+            "write it with numpy.savez and no object arrays"
+        ) from error
+
+
+def _split(file: Path, found: Arrays, split: str) -> Split:
+    x, y = found[f"x_{split}"], found[f"y_{split}"]
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise ClbenchError(f"{file}: y_{split} is {y.dtype} {y.shape}; need whole numbers [N]")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        row = int(np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)))
+        raise ClbenchError(f"{file}: x_{split} is not finite in row {row}; remove or mend it")
+    return Split(x, y.astype(np.int64))  # type: ignore[arg-type]  # checked() sees to its dtype
+
+
+def _classes(file: Path, found: Arrays) -> tuple[str, ...]:
+    if "classes" not in found:
+        largest = max(int(found[name].max(initial=-1)) for name in ("y_train", "y_test"))  # type: ignore[call-overload]
+        return tuple(map(str, range(largest + 1)))
+    names = found["classes"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise ClbenchError(f"{file}: classes is {names.dtype} {names.shape}; need text [n]")
+    return tuple(map(str, names))
