@@ -1,15 +1,16 @@
 """Backbones: small networks, or any model of timm, as maps from samples to features."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, unknown
 from clbench.model import small
 from clbench.model.weights import load_weights
+from clbench.paths import find
 from clbench.plugin import call
 from clbench.spec import Spec
 
@@ -18,10 +19,12 @@ SMALL: dict[str, Callable[..., nn.Module]] = {
     "convnet": small.convnet,
     "identity": small.identity,
 }
-STATISTICS = {
+Statistics = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation a channel
+STATISTICS: dict[str, Statistics] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
+UNCHANGED: Statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 COLOURS = 3
 DECIDED_HERE = {
     "num_classes": "a backbone has no classifier",
@@ -37,11 +40,11 @@ class Backbone(nn.Module):
     as it has. It is no part of the state, being a part of the spec.
     """
 
+    mean: Tensor | None
+    std: Tensor | None
+
     def __init__(
-        self,
-        body: nn.Module,
-        shape: tuple[int, ...],
-        mean_std: tuple[Sequence[float], Sequence[float]] | None = None,
+        self, body: nn.Module, shape: tuple[int, ...], mean_std: Statistics | None = None
     ) -> None:
         super().__init__()
         self.body = body
@@ -52,7 +55,7 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, num_features]."""
-        if self.mean is not None:
+        if self.mean is not None and self.std is not None:
             x = (x - self.mean) / self.std
         features: Tensor = self.body(x)
         return features
@@ -86,20 +89,64 @@ def build_backbone(spec: Spec, shape: tuple[int, ...]) -> Backbone:
         ClbenchError: the name or an option is unknown, weights do not fit, or samples do not.
     """
     if spec.name in SMALL:
-        body: nn.Module = call("backbone", spec.name, SMALL[spec.name], {"shape": shape} | spec.options)
-        return Backbone(body, shape)
-    return _timm_backbone(spec, shape)
-
-
-def _timm_backbone(spec: Spec, shape: tuple[int, ...]) -> Backbone:
+        small_body = call("backbone", spec.name, partial(SMALL[spec.name], shape), spec.options)
+        return Backbone(small_body, shape)
     options: dict[str, Any] = dict(spec.options)
     weights, choice = options.pop("weights", None), options.pop("mean_std", None)
-    _check_options(spec, options, choice)
-    if len(shape) != COLOURS:
-        raise ClbenchError(
-            f"backbone {spec.name} needs images; samples are {shape}: mlp or identity take vectors"
-        )
+    _check(spec, options, choice, shape)
     coloured = weights is not None or choice in STATISTICS
     if coloured and shape[0] not in (1, COLOURS):
         raise ClbenchError(f"backbone {spec} needs images of 1 or 3 channels; samples are {shape}")
     body = _timm_model(spec, options | {"in_chans": COLOURS if coloured else shape[0]}, weights)
+    try:
+        return Backbone(body, shape, _statistics(body, choice, weights is not None))
+    except Exception as error:
+        raise ClbenchError(f"backbone {spec} cannot take samples of {shape}: {error}") from error
+
+
+def _check(spec: Spec, options: Mapping[str, Any], choice: object, shape: tuple[int, ...]) -> None:
+    for key in options.keys() & DECIDED_HERE.keys():
+        raise ClbenchError(f"backbone {spec.name}: {key} cannot be set; {DECIDED_HERE[key]}")
+    if choice not in (None, "none", *STATISTICS):
+        raise unknown(f"mean_std of backbone {spec.name}", str(choice), ("none", *STATISTICS))
+    if len(shape) != 3:
+        raise ClbenchError(
+            f"backbone {spec.name} needs images; samples are {shape}: mlp or identity take vectors"
+        )
+
+
+def _timm_model(spec: Spec, options: Mapping[str, Any], weights: object) -> nn.Module:
+    import timm  # a second to import, and the small networks do without
+
+    if not timm.is_model(spec.name):
+        raise unknown("backbone", spec.name, (*SMALL, *timm.list_models()))
+    try:
+        model: nn.Module = timm.create_model(
+            spec.name, pretrained=weights == "hub", num_classes=0, **options
+        )
+    except Exception as error:
+        raise ClbenchError(f"timm cannot make backbone {spec}: {error}") from error
+    if weights not in (None, "hub"):
+        classifier = _config(model).get("classifier") or ()
+        names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+        load_weights(model, find(str(weights), "weights file"), names)
+    return model
+
+
+def _statistics(body: nn.Module, choice: str | None, pretrained: bool) -> Statistics | None:
+    """What to normalise with; weights see three channels even where it is `none`."""
+    if choice is None and pretrained:
+        return _config(body)["mean"], _config(body)["std"]
+    if choice in STATISTICS:
+        return STATISTICS[choice]
+    return UNCHANGED if pretrained else None
+
+
+def _config(model: nn.Module) -> Mapping[str, Any]:
+    """What timm declares for a model: its normalisation, the names of its classifiers."""
+    config: Mapping[str, Any] = vars(model)["pretrained_cfg"]
+    return config
+
+
+def _per_channel(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1)

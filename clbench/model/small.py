@@ -1,6 +1,7 @@
 """Small networks without pretrained weights, for CPU work and for many models at once."""
 
 import math
+from itertools import pairwise
 
 from torch import nn
 
@@ -14,7 +15,7 @@ def mlp(shape: tuple[int, ...], width: int = 256, depth: int = 2) -> nn.Module:
     _check_positive("mlp", width=width, depth=depth)
     sizes = [math.prod(shape), *[width] * depth]
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers)
 

@@ -51,7 +51,7 @@ def _split(file: Path, found: Arrays, split: str) -> Split:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         row = int(np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)))
         raise ClbenchError(f"{file}: x_{split} is not finite in row {row}; remove or mend it")
-    return Split(x, y.astype(np.int64))  # type: ignore[arg-type]  # checked() sees to its dtype
+    return Split(x, y.astype(np.int64))  # checked() sees to the type of x
 
 
 def _classes(file: Path, found: Arrays) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def checked(source: Source) -> Source:
 
 def check_split(split: Split, n_classes: int, where: str) -> None:
     """Raise an error that begins with `where` unless the arrays obey the contract of a split."""
-    if (split.x.dtype, split.x.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+    if (str(split.x.dtype), split.x.ndim) not in (("uint8", 4), ("float32", 2)):
         raise ClbenchError(
             f"{where} holds {split.x.dtype} {split.x.shape}; "
             "need uint8 [N, C, H, W] or float32 [N, d]"

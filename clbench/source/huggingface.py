@@ -63,10 +63,12 @@ def huggingface(
         if files:
             yield from sorted(files[0][0].parent.glob("*_names.txt"))
 
+    options: dict[str, str | int | None]
     options = {"label": label, "image": image, "config": config, "size": size, "channels": channels}
-    place = {"source": "huggingface", "path": str(root) if files else path, "hub": not files}
     spec = spec_of("huggingface", path=path, **options)
-    return stored(spec, {**place, **options, "decoder": DECODER}, contents, raw)
+    place = str(root) if files else f"hub:{path}"
+    key = {"source": "huggingface", "place": place, **options, "decoder": DECODER}
+    return stored(spec, key, contents, raw)
 
 
 def _column(role: str, asked: str | None, candidates: Sequence[str]) -> str:

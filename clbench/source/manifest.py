@@ -128,11 +128,11 @@ def verify_raw(store: Path, recorded: Sequence[RawFile], present: Sequence[Path]
             f"{path} {what} when its data set was decoded; put it back as it was or delete {store}"
         )
     for record in recorded:
-        path = Path(record.path)
-        stat = path.stat()
+        file = Path(record.path)
+        stat = file.stat()
         if (stat.st_size, stat.st_mtime_ns) == (record.size, record.mtime_ns):
             continue
-        if stat.st_size != record.size or _sha256(path) != record.sha256:
+        if stat.st_size != record.size or _sha256(file) != record.sha256:
             raise ClbenchError(
                 f"{record.path} changed since it was decoded; restore it or delete {store}"
             )

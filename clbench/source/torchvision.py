@@ -1,11 +1,17 @@
 """The labelled image data sets of torchvision."""
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from clbench.errors import ClbenchError, unknown
 from clbench.paths import data_dir
 from clbench.source.base import Source, spec_of
-from clbench.source.image import DECODER, check_options, pending, shape_of
+from clbench.source.image import DECODER, Item, check_options, pending, shape_of
 from clbench.source.store import Contents, Pending, stored
 
 
