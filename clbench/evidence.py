@@ -45,6 +45,7 @@ class Evidence:
     def __init__(self, ledger: Ledger, joints: Sequence[HasAccuracy] = ()) -> None:
         self._ledger = ledger
         self._stream = ledger.record.stream
+        self._versions = len(self._stream.updates) + 1
         self._joints = joints
 
     @property
@@ -130,7 +131,7 @@ class Evidence:
         """[E] accuracy of version 0, the model before any update."""
         if self.since.any():
             raise NotMeasured("version 0 was not asked: it has no output for classes to come")
-        return self.accuracy[0]
+        return _fixed(self.accuracy[0])
 
     @cached_property
     def joint_accuracy(self) -> FloatArray:
@@ -169,12 +170,12 @@ class Evidence:
     @cached_property
     def cost(self) -> tuple[Cost, ...]:
         """[V] what each version cost: FLOPs, state bytes, samples seen."""
-        return read_each(self._ledger, "cost.json", Cost)
+        return read_each(self._ledger, self._versions, "cost.json", Cost)
 
     @cached_property
     def clock(self) -> tuple[Clock, ...]:
         """[V] seconds and peak memory of each version."""
-        return read_each(self._ledger, "clock.json", Clock)
+        return read_each(self._ledger, self._versions, "clock.json", Clock)
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -188,7 +189,7 @@ class Evidence:
     @cached_property
     def _tables(self) -> tuple[Columns, ...]:
         """[V] columns of each version's answers to the test sets."""
-        return read_answers(self._ledger, "test")
+        return read_answers(self._ledger, self._versions, "test")
 
     @property
     def _last(self) -> Columns:

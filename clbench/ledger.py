@@ -142,10 +142,18 @@ def find_ledgers(*roots: Path) -> list[Ledger]:
     for root in roots:
         if not root.is_dir():
             raise ClbenchError(f"{root} is not a folder of runs")
-    found = sorted({file.parent for root in roots for file in root.rglob("run.json")})
+    found = sorted({path for root in roots for path in _folders_of_runs(root)})
     if not found:
         raise ClbenchError(f"no runs under {', '.join(map(str, roots))}; make some: clbench sweep")
     return [Ledger(path) for path in found]
+
+
+def _folders_of_runs(root: Path) -> Iterator[Path]:
+    """Folders with a `run.json`; what is inside of them is not looked at."""
+    for folder, inner, files in os.walk(root):
+        if "run.json" in files:
+            inner.clear()
+            yield Path(folder)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -39,8 +39,10 @@ class Clock(BaseModel):
     peak_memory_bytes: int = Field(ge=0)
 
 
-def read_answers(ledger: Ledger, split: Literal["train", "test"]) -> tuple[Columns, ...]:
-    """The answers of every version on the evaluation sets of a split, row by row.
+def read_answers(
+    ledger: Ledger, versions: int, split: Literal["train", "test"]
+) -> tuple[Columns, ...]:
+    """The answers of the first versions on the evaluation sets of a split, row by row.
 
     All versions have the columns `ASKED`, the last one those of `LAST`. The rows of a version are
     the first rows of the last one.
@@ -49,11 +51,11 @@ def read_answers(ledger: Ledger, split: Literal["train", "test"]) -> tuple[Colum
         ClbenchError: a file is missing, altered, holds a number that is not finite, or has other
             rows than `run.json` and the last version say.
     """
-    evals, last = ledger.record.stream.evals, ledger.versions - 1
+    evals, last = ledger.record.stream.evals, versions - 1
     if [each.since for each in evals] != sorted(each.since for each in evals):
         raise ClbenchError(f"{ledger.path / 'run.json'}: stream.evals are not ordered by `since`")
     tables = [
-        _table(ledger, version, ASKED if version < last else LAST) for version in range(last + 1)
+        _table(ledger, version, ASKED if version < last else LAST) for version in range(versions)
     ]
     for version, table in enumerate(tables[:-1]):
         for name in ("sample", "label"):
@@ -89,14 +91,14 @@ def _rows(table: Columns, inside: npt.NDArray[np.bool_]) -> Columns:
     return {name: column[rows] for name, column in table.items()}
 
 
-def read_each(ledger: Ledger, name: str, schema: type[File]) -> tuple[File, ...]:
-    """A small JSON file of every version, validated.
+def read_each(ledger: Ledger, versions: int, name: str, schema: type[File]) -> tuple[File, ...]:
+    """A small JSON file of each of the first versions, validated.
 
     Raises:
         ClbenchError: one is missing, altered or does not fit the schema.
     """
     found = []
-    for version in range(ledger.versions):
+    for version in range(versions):
         data = ledger.read(version, name)
         try:
             found.append(schema.model_validate_json(data))

@@ -4,33 +4,25 @@ A score depends on the ledger alone, and for metrics that need the control `join
 ledger too, which is looked for among the same set.
 """
 
-import os
+import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 
-from clbench import plugin
 from clbench.errors import ClbenchError
 from clbench.evidence import Evidence, FloatArray
 from clbench.label import labels
 from clbench.ledger import Ledger
-from clbench.metric import Metric, NotMeasured
+from clbench.measure import Score, load_metrics, measure
+from clbench.metric import Metric
 from clbench.record import RunRecord
 
 Progress = Callable[[int, int], None]  # runs scored, runs in all
-ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric's value for a run, or why it has none."""
-
-    value: float | None
-    why: str = ""
+Place = tuple[str, str, int]  # stream, source, seed
+CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -60,12 +52,13 @@ class Scores:
 def score_runs(
     ledgers: Sequence[Ledger],
     metrics: Sequence[str] | None = None,
-    jobs: int | None = None,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Scores:
     """Score every finished run with the named metrics (ids or `file.py:name`; default: all).
 
-    `jobs` threads share the work (default: one a core); `progress` hears of every run.
+    `jobs` above 1 spreads many runs over as many processes; a script that asks for it needs the
+    usual `if __name__ == "__main__"`. `progress` hears of the runs as they are scored.
 
     Raises:
         ClbenchError: a ledger is broken (the message names the file), two ledgers hold the same
@@ -74,42 +67,21 @@ def score_runs(
     declared, broken = load_metrics(metrics)
     finished, unfinished = split_finished(ledgers)
     _reject_repeats(finished)
-    joints = _joints(finished)
-    found: list[dict[str, Score]] = []
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        work = pool.map(lambda run: _measure_all(declared, Evidence(run, joints(run))), finished)
-        for values in work:
-            found.append(values)
-            if progress:
-                progress(len(found), len(finished))
+    by_place = sorted(finished, key=lambda run: _place(run.record))
+    chunks = [by_place[i : i + CHUNK] for i in range(0, len(by_place), CHUNK)]
+    names = list(declared) if metrics is None else list(metrics)
+    tasks = [_Task(_paths(chunk), _paths(_joints_of(chunk, finished)), names) for chunk in chunks]
+    found: dict[Path, dict[str, Score]] = {}
+    for values in _spread(tasks, jobs):
+        found |= values
+        if progress:
+            progress(len(found), len(finished))
     records = [ledger.record for ledger in finished]
-    parts = zip(records, finished, labels(records), found, strict=True)
-    runs = tuple(RunScores(record, run.path, label, values) for record, run, label, values in parts)
+    runs = tuple(
+        RunScores(ledger.record, ledger.path, label, found[ledger.path])
+        for ledger, label in zip(finished, labels(records), strict=True)
+    )
     return Scores(declared, runs, unfinished, broken)
-
-
-def load_metrics(names: Sequence[str] | None = None) -> tuple[dict[str, Metric], tuple[str, ...]]:
-    """Metrics by id, and what is wrong with the registered ones that do not load.
-
-    A metric that was named must load; without names, all that are registered and do.
-    """
-    declared: dict[str, Metric] = {}
-    broken = []
-    for name in plugin.entries("metrics") if names is None else names:
-        try:
-            metric = plugin.load("metrics", name)
-        except ClbenchError as error:
-            if names is not None:
-                raise
-            broken.append(str(error))
-            continue
-        if not isinstance(metric, Metric):
-            raise ClbenchError(
-                f"{name} is a {type(metric).__name__}; decorate it with @metric(...)"
-            )
-        if declared.setdefault(metric.id, metric) is not metric:
-            raise ClbenchError(f"two metrics have the id {metric.id!r}; rename that of {name}")
-    return declared, tuple(broken)
 
 
 def split_finished(ledgers: Sequence[Ledger]) -> tuple[list[Ledger], tuple[str, ...]]:
@@ -124,38 +96,41 @@ def split_finished(ledgers: Sequence[Ledger]) -> tuple[list[Ledger], tuple[str, 
     return finished, tuple(unfinished)
 
 
-def measure(metric: Metric, evidence: Evidence) -> Score:
-    """A metric's score on the evidence of one run.
+@dataclass(frozen=True)
+class _Task:
+    """What crosses to a process: some runs, the runs of `joint` beside them, names of metrics."""
 
-    Raises:
-        ClbenchError: the metric fails, or its value is not a finite number in its range.
-    """
-    try:
-        value = float(metric(*(evidence.of(need) for need in metric.needs)))
-    except NotMeasured as reason:
-        return Score(None, str(reason))
-    except ClbenchError:
-        raise
-    except Exception as error:
-        raise ClbenchError(
-            f"metric {metric.name} fails on {evidence.path}: {type(error).__name__}: {error}"
-        ) from error
-    low, high = metric.range
-    if not (isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
-        raise ClbenchError(
-            f"metric {metric.name} is {value} for {evidence.path}; it must be in [{low}, {high}], "
-            "or NotMeasured where it has no value"
-        )
-    return Score(value)
+    runs: Sequence[Path]
+    joints: Sequence[Path]
+    metrics: Sequence[str]
 
 
-def _measure_all(metrics: dict[str, Metric], evidence: Evidence) -> dict[str, Score]:
-    return {name: measure(metric, evidence) for name, metric in metrics.items()}
+def _spread(tasks: Sequence[_Task], jobs: int) -> Iterator[dict[Path, dict[str, Score]]]:
+    """The scores of each task in turn, worked out here or by processes."""
+    if min(jobs, len(tasks)) < 2:
+        yield from map(_score_task, tasks)
+        return
+    # forked copies of a process with threads may hang; a fresh one imports no torch
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+        yield from pool.map(_score_task, tasks)
+
+
+def _score_task(task: _Task) -> dict[Path, dict[str, Score]]:
+    metrics, _ = load_metrics(task.metrics)
+    joints: dict[Place, list[_Joint]] = defaultdict(list)
+    for ledger in map(Ledger, task.joints):
+        joints[_place(ledger.record)].append(_Joint(ledger))
+    found = {}
+    for ledger in map(Ledger, task.runs):
+        evidence = Evidence(ledger, joints.get(_place(ledger.record), ()))
+        found[ledger.path] = {name: measure(each, evidence) for name, each in metrics.items()}
+    return found
 
 
 @dataclass(frozen=True)
 class _Joint:
-    """The accuracy of a run of `joint`, read once for all runs beside it and kept without more."""
+    """The accuracy of a run of `joint`, read once for the runs beside it and kept without more."""
 
     ledger: Ledger
 
@@ -164,16 +139,18 @@ class _Joint:
         return Evidence(self.ledger).accuracy
 
 
-def _joints(ledgers: Sequence[Ledger]) -> Callable[[Ledger], Sequence[_Joint]]:
-    """For a run, the runs of `joint` on the same stream and source with the same seed."""
-    found: dict[tuple[str, str, int], list[_Joint]] = defaultdict(list)
-    for ledger in ledgers:
-        if ledger.record.method.name == "joint":
-            found[_place(ledger.record)].append(_Joint(ledger))
-    return lambda ledger: found.get(_place(ledger.record), [])
+def _joints_of(chunk: Sequence[Ledger], ledgers: Sequence[Ledger]) -> list[Ledger]:
+    """The runs of `joint` on the streams and sources of the chunk, with its seeds."""
+    places = {_place(ledger.record) for ledger in chunk}
+    joints = (ledger for ledger in ledgers if ledger.record.method.name == "joint")
+    return [ledger for ledger in joints if _place(ledger.record) in places]
 
 
-def _place(record: RunRecord) -> tuple[str, str, int]:
+def _paths(ledgers: Sequence[Ledger]) -> list[Path]:
+    return [ledger.path for ledger in ledgers]
+
+
+def _place(record: RunRecord) -> Place:
     return record.stream.fingerprint, record.stream.source_fingerprint, record.seed
 
 

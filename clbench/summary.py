@@ -1,4 +1,4 @@
-"""Scores of runs to one row a stream and set-up: means over seeds, intervals, the best, its ties."""
+"""Scores of runs to one row a stream and set-up: means over seeds, intervals, best and ties."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,0 +1,69 @@
+"""One metric on one run: a score, or the reason why there is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from clbench import plugin
+from clbench.errors import ClbenchError
+from clbench.evidence import Evidence
+from clbench.metric import Metric, NotMeasured
+
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value for a run, or why it has none."""
+
+    value: float | None
+    why: str = ""
+
+
+def load_metrics(names: Sequence[str] | None = None) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    """Metrics by id, and what is wrong with the registered ones that do not load.
+
+    A metric that was named must load; without names, all that are registered and do.
+    """
+    declared: dict[str, Metric] = {}
+    broken = []
+    for name in plugin.entries("metrics") if names is None else names:
+        try:
+            metric = plugin.load("metrics", name)
+        except ClbenchError as error:
+            if names is not None:
+                raise
+            broken.append(str(error))
+            continue
+        if not isinstance(metric, Metric):
+            raise ClbenchError(
+                f"{name} is a {type(metric).__name__}; decorate it with @metric(...)"
+            )
+        if declared.setdefault(metric.id, metric) is not metric:
+            raise ClbenchError(f"two metrics have the id {metric.id!r}; rename that of {name}")
+    return declared, tuple(broken)
+
+
+def measure(metric: Metric, evidence: Evidence) -> Score:
+    """A metric's score on the evidence of one run.
+
+    Raises:
+        ClbenchError: the metric fails, or its value is not a finite number in its range.
+    """
+    try:
+        value = float(metric(*(evidence.of(need) for need in metric.needs)))
+    except NotMeasured as reason:
+        return Score(None, str(reason))
+    except ClbenchError:
+        raise
+    except Exception as error:
+        raise ClbenchError(
+            f"metric {metric.name} fails on {evidence.path}: {type(error).__name__}: {error}"
+        ) from error
+    low, high = metric.range
+    if not (isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
+        raise ClbenchError(
+            f"metric {metric.name} is {value} for {evidence.path}; it must be in [{low}, {high}], "
+            "or NotMeasured where it has no value"
+        )
+    return Score(value)
