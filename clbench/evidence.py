@@ -91,6 +91,11 @@ class Evidence:
         return _fixed(np.array(_learnt(self._stream, self._evals), dtype=np.int64))
 
     @cached_property
+    def samples(self) -> IntArray:
+        """[n] ids, in the test split, of the samples put to the last version."""
+        return _fixed(self._last["sample"])
+
+    @cached_property
     def labels(self) -> IntArray:
         """[n] the right answers to the questions put to the last version."""
         return _fixed(self._last["label"])
