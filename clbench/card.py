@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,11 +38,32 @@ def read_card(target: str) -> Card:
     Raises:
         ClbenchError: there is no such module or class, or its card is not written in literals.
     """
+    for statement in definition(target).body:
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.Call) and ast.unparse(value.func) == "Card":
+            try:
+                return Card(**keywords(value))
+            except TypeError as error:
+                raise ClbenchError(f"{target}: its card is incomplete: {error}") from error
+    raise ClbenchError(f"{target} has no card = Card(key=literal, ...)")
+
+
+def definition(target: str) -> ast.ClassDef | ast.FunctionDef:
+    """The syntax tree of the class or function at `module:name`."""
     module, _, name = target.partition(":")
-    for node in ast.walk(_parse(module)):
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return _card(node, target)
-    raise ClbenchError(f"{target}: the module has no class {name!r}")
+    for node in _parse(module).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return node
+    raise ClbenchError(f"{target}: the module defines no {name!r}")
+
+
+def keywords(call: ast.Call) -> dict[str, Any]:
+    """The keyword arguments of a call that are literals."""
+    found: dict[str, Any] = {}
+    for keyword in call.keywords:
+        with suppress(ValueError):
+            found[str(keyword.arg)] = ast.literal_eval(keyword.value)
+    return found
 
 
 def _parse(module: str) -> ast.Module:
@@ -55,19 +77,3 @@ def _parse(module: str) -> ast.Module:
         return ast.parse(Path(spec.origin).read_bytes())
     except (SyntaxError, OSError) as error:
         raise ClbenchError(f"{spec.origin} cannot be read as Python: {error}") from error
-
-
-def _card(node: ast.ClassDef, target: str) -> Card:
-    for statement in node.body:
-        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-        if isinstance(value, ast.Call) and ast.unparse(value.func) == "Card":
-            try:
-                fields: dict[str, Any] = {
-                    str(k.arg): ast.literal_eval(k.value) for k in value.keywords
-                }
-                return Card(**fields)
-            except (ValueError, TypeError) as error:
-                raise ClbenchError(
-                    f"{target}: its card is not Card(key=literal, ...): {error}"
-                ) from error
-    raise ClbenchError(f"{target} has no card = Card(...)")

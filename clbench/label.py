@@ -36,7 +36,8 @@ def _traits(record: RunRecord) -> Traits:
 def _differing(variants: Sequence[Traits]) -> list[str]:
     """The traits that are not the same in all variants."""
     keys = dict.fromkeys(key for traits in variants for key in traits)
-    return [key for key in keys if len({repr(each.get(key)) for each in variants}) > 1]
+    absent = object()  # a trait that a variant lacks differs from one that is None
+    return [key for key in keys if len({repr(each.get(key, absent)) for each in variants}) > 1]
 
 
 def _label(record: RunRecord, differing: Sequence[str]) -> str:

@@ -156,6 +156,21 @@ def _folders_of_runs(root: Path) -> Iterator[Path]:
             yield Path(folder)
 
 
+def differences(one: Ledger, two: Ledger) -> list[str]:
+    """Files in which two ledgers differ, clock readings aside; empty if they are the same run."""
+    names = {
+        str(file.relative_to(ledger.path))
+        for ledger in (one, two)
+        for file in ledger.path.rglob("*")
+        if file.is_file() and file.name not in (".lock", "clock.json", MANIFEST)
+    }
+    return sorted(name for name in names if not _same(one.path / name, two.path / name))
+
+
+def _same(one: Path, two: Path) -> bool:
+    return one.is_file() and two.is_file() and one.read_bytes() == two.read_bytes()
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that it is either whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -150,8 +150,8 @@ class Run:
         self.ledger.write(version, {**carried, **evidence, **books})
         return method
 
-    def update(self, method: Method, version: int, meter: FlopMeter) -> None:
-        """Hand the view of the update to the method's handler of its kind."""
+    def update(self, method: Method, version: int, meter: FlopMeter) -> View:
+        """Hand the view of the update to the method's handler of its kind; returns the view."""
         update = self.stream.updates[version - 1]
         view = View(
             update,
@@ -165,6 +165,7 @@ class Run:
         torch.manual_seed(derive(self.record.seed, "update", version))
         with meter:
             getattr(method, update.kind)(view)
+        return view
 
     def past(self, version: int) -> Tensor | None:
         """Ids of past training data, where they are granted."""

@@ -11,6 +11,7 @@ from clbench.play import play
 from clbench.plugin import load
 from clbench.preset import Opened, open_preset
 from clbench.recording import Settings, run_path, run_record
+from clbench.spec import merged
 from clbench.sweep import Cell, StreamChoice
 
 
@@ -55,17 +56,6 @@ def hyperparameters(
     """The stream's recipe where the method has such fields, overruled by what is given."""
     own = {name.partition(".")[0] for name in known_names(kind)}
     return merged({k: v for k, v in recipe.items() if k in own}, given)
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested tables joined; the second wins."""
-    both = dict(base)
-    for key, value in over.items():
-        inner = both.get(key)
-        if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            value = merged(inner, value)
-        both[key] = value
-    return both
 
 
 def settings(cell: Cell) -> Settings:

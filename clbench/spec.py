@@ -4,7 +4,9 @@ A value that is itself a spec stands in brackets: `embedded,source=[folder,path=
 """
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from clbench.errors import ClbenchError
 
@@ -47,6 +49,17 @@ def parse_value(text: str) -> Value:
     except (ValueError, SyntaxError):
         return text
     return value if isinstance(value, int | float | bool | str) else text
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested tables joined; the second wins."""
+    both = dict(base)
+    for key, value in over.items():
+        inner = both.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = merged(inner, value)
+        both[key] = value
+    return both
 
 
 def _quoted(value: Value) -> str:

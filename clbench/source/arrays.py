@@ -1,7 +1,9 @@
 """Arrays in an .npz file."""
 
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,7 @@ from clbench.source.base import Source, Split, checked, spec_of
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 
-Arrays = dict[str, npt.NDArray[np.generic]]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 def arrays(path: str) -> Source:
@@ -30,14 +32,19 @@ def arrays(path: str) -> Source:
         if name not in found:
             raise ClbenchError(f"{file} has no array {name!r}; it has {listing(sorted(found))}")
     train, test = (_split(file, found, name) for name in ("train", "test"))
-    return checked(Source(spec_of("arrays", path=path), train, test, _classes(file, found)))
+    if "classes" in found:
+        classes = _names(file, found["classes"])
+    else:
+        largest = max(split.y.max(initial=-1) for split in (train, test))
+        classes = tuple(map(str, range(largest + 1)))
+    return checked(Source(spec_of("arrays", path=path), train, test, classes))
 
 
 def _loaded(file: Path) -> Arrays:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in (*NAMES, "classes")}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ClbenchError(
             f"{file} cannot be read as an .npz file of plain arrays: {error}; "
             "write it with numpy.savez and no object arrays"
@@ -54,11 +61,7 @@ def _split(file: Path, found: Arrays, split: str) -> Split:
     return Split(x, y.astype(np.int64))  # checked() sees to the type of x
 
 
-def _classes(file: Path, found: Arrays) -> tuple[str, ...]:
-    if "classes" not in found:
-        largest = max(int(found[name].max(initial=-1)) for name in ("y_train", "y_test"))  # type: ignore[call-overload]
-        return tuple(map(str, range(largest + 1)))
-    names = found["classes"]
+def _names(file: Path, names: npt.NDArray[Any]) -> tuple[str, ...]:
     if names.ndim != 1 or names.dtype.kind != "U":
         raise ClbenchError(f"{file}: classes is {names.dtype} {names.shape}; need text [n]")
     return tuple(map(str, names))

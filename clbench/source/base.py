@@ -86,7 +86,7 @@ def update_digest(digest: "hashlib._Hash", array: npt.NDArray[np.generic]) -> No
         digest.update(np.ascontiguousarray(array[start : start + rows]).data)
 
 
-def spec_of(name: str, **options: Value | None) -> Spec:
+def spec_of(name: str, /, **options: Value | None) -> Spec:
     """A spec with the options that are set."""
     return Spec(name, {key: value for key, value in options.items() if value is not None})
 

@@ -48,8 +48,13 @@ def huggingface(
         train, test = map(local_table, files) if files else hub_tables(path, config)
         images = _column("image", image, _image_columns(train.schema))
         labels = _column("label", label, _label_columns(train.schema))
-        others = [name for name in _label_columns(test.schema) if name != labels]
+        others = [name for name in _label_columns(train.schema) if name != labels]
         columns = [images, labels, *others]
+        if lacking := [name for name in columns if name not in test.schema.names]:
+            raise ClbenchError(
+                f"huggingface: the test split of {path} lacks the columns {listing(lacking)} of "
+                f"the train split; it has {listing(test.schema.names)}"
+            )
         shape = shape_of(next(_items(train, columns)), size, channels)
         return Contents(
             _classes(labels, train, test),

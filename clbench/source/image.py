@@ -1,8 +1,10 @@
-"""Encoded images to uint8 arrays: decoded by several threads, all of one size."""
+"""Encoded images to uint8 arrays, all of one size."""
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from clbench.source.store import Pending
 
 DECODER = 1  # part of every store's key: raise it when the same file gives other pixels
 BLOCK = 512  # images
+THREADED_PIXELS = 1 << 15  # below, threads that hand over tiny images cost more than they save
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -31,12 +34,13 @@ class Item(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What every image of a source is brought to, or must be: C, H, W and whether to resize."""
+    """What every image of a source must be, or is brought to: C, H, W; and how to do it."""
 
     channels: int
     height: int
     width: int
     resize: bool
+    threads: int
 
 
 def check_options(size: int | None, channels: int | None) -> None:
@@ -52,7 +56,8 @@ def shape_of(first: Item, size: int | None, channels: int | None) -> Shape:
     image = _opened(first)
     depth = channels or (1 if image.mode in ("1", "L") else 3)
     height, width = (image.height, image.width) if size is None else (size, size)
-    return Shape(depth, height, width, resize=size is not None)
+    threads = (os.cpu_count() or 1) if image.height * image.width >= THREADED_PIXELS else 1
+    return Shape(depth, height, width, size is not None, threads)
 
 
 def pending(
@@ -63,9 +68,11 @@ def pending(
 
 
 def _blocks(items: Iterator[Item], shape: Shape, names: Sequence[str]) -> Iterator[Split]:
-    with ThreadPoolExecutor() as pool:
+    one = partial(decoded, shape=shape)
+    with ThreadPoolExecutor(shape.threads) as pool:
+        many = pool.map if shape.threads > 1 else map
         while block := list(islice(items, BLOCK)):
-            images = np.stack(list(pool.map(lambda item: decoded(item, shape), block)))
+            images = np.stack(list(many(one, block)))
             labels = np.array([item.labels for item in block], dtype=np.int64)
             others = {name: labels[:, i] for i, name in enumerate(names, start=1)}
             yield Split(images, labels[:, 0], others)

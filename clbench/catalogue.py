@@ -1,0 +1,136 @@
+"""What is installed, read from source text: listing plugins imports none of them, nor torch.
+
+Only plugins of other distributions are imported, in a process of their own, to see that they can
+be; what was seen to import is remembered until its file changes.
+"""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clbench.card import definition, keywords, read_card
+from clbench.errors import ClbenchError, listing
+from clbench.ledger import write_atomic
+from clbench.paths import cache_dir
+from clbench.plugin import Entry, Group, entries
+from clbench.preset import presets
+
+GROUPS: tuple[Group, ...] = ("methods", "streams", "sources", "metrics")
+OWN = "clbench"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A plugin in a list: what it is about, its properties by column, and what is wrong with it."""
+
+    group: str
+    name: str
+    about: str
+    properties: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
+
+
+def catalogue(groups: Iterable[Group] = GROUPS) -> list[Item]:
+    """Everything that is installed, by group and name."""
+    items: list[Item] = []
+    for group in groups:
+        faults = _import_faults(list(entries(group).values()))
+        for entry in entries(group).values():
+            if group == "streams":
+                continue
+            items.append(_item(group, entry, faults.get(entry.name, "")))
+        if group == "streams":
+            items += [
+                Item(group, name, preset.about, {"generator": str(preset.generator["name"])})
+                for name, preset in presets().items()
+            ]
+    return items
+
+
+def _item(group: Group, entry: Entry, fault: str) -> Item:
+    if fault:
+        return Item(group, entry.name, "", broken=fault)
+    try:
+        node = definition(entry.target)
+        about = (ast.get_docstring(node) or "").partition("\n")[0]
+        return Item(group, entry.name, about, _properties(group, entry, node))
+    except ClbenchError as error:
+        return Item(group, entry.name, "", broken=str(error))
+
+
+def _properties(group: Group, entry: Entry, node: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
+    if group == "methods":
+        card = read_card(entry.target)
+        return {
+            "family": card.family,
+            "paper": card.paper,
+            "plays": listing(card.plays),
+            "needs": listing(card.needs),
+        }
+    if group == "metrics":
+        declared = next((keywords(d) for d in node.decorator_list if isinstance(d, ast.Call)), {})
+        return {key: str(declared.get(key, "?")) for key in ("direction", "paper")}
+    options = (
+        [a.arg for a in (*node.args.args, *node.args.kwonlyargs)] if _is_function(node) else []
+    )
+    return {"options": listing(options)}
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef)
+
+
+def _import_faults(found: list[Entry]) -> dict[str, str]:
+    """Why plugins of other distributions do not import, by name."""
+    foreign = {e.name: e for e in found if e.distribution != OWN}
+    memory = cache_dir() / "imported.json"
+    seen = json.loads(memory.read_bytes()) if memory.is_file() else {}
+    stamps = {name: _stamp(entry) for name, entry in foreign.items()}
+    unknown = [name for name in foreign if seen.get(foreign[name].target) != stamps[name]]
+    if not unknown:
+        return {}
+    faults = _try_imports({name: foreign[name].target for name in unknown})
+    fine = {foreign[name].target: stamps[name] for name in unknown if name not in faults}
+    write_atomic(memory, json.dumps({**seen, **fine}).encode())
+    return faults
+
+
+def _stamp(entry: Entry) -> str:
+    """Changes when the plugin's file does."""
+    try:
+        spec = importlib.util.find_spec(entry.target.partition(":")[0])
+    except ImportError:
+        return "missing"
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return "missing"
+    status = Path(spec.origin).stat()
+    return f"{spec.origin} {status.st_size} {status.st_mtime_ns}"
+
+
+_PROBE = """
+import importlib, json, sys
+faults = {}
+for name, target in json.loads(sys.argv[1]).items():
+    module, _, attribute = target.partition(":")
+    try:
+        getattr(importlib.import_module(module), attribute)
+    except BaseException as error:
+        faults[name] = f"fails to import: {type(error).__name__}: {error}"
+print("\\n" + json.dumps(faults))
+"""
+
+
+def _try_imports(targets: dict[str, str]) -> dict[str, str]:
+    command = [sys.executable, "-c", _PROBE, json.dumps(targets)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    except subprocess.SubprocessError as error:
+        return dict.fromkeys(targets, f"fails to import: {error}")
+    # The last line: what a plugin prints while it is imported comes before.
+    faults: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return faults

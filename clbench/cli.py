@@ -1,0 +1,170 @@
+"""The command line: parses, calls, prints. Heavy imports wait until a command needs them."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clbench.errors import ClbenchError
+from clbench.options import Options, nested, parse_seeds, with_options
+
+app = typer.Typer(
+    help="Measure what a model keeps, loses and breaks while it is updated.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, searched through.")]
+Method = Annotated[str, typer.Argument(help="A method, or file.py:Class.")]
+Metrics = Annotated[
+    str | None, typer.Option(help="Metrics, comma-separated, or all; default: the headline ones.")
+]
+OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO)
+
+
+@app.command("list")
+def list_(
+    group: Annotated[str, typer.Argument(help="methods, streams, sources, metrics or all")] = "all",
+    json: Json = False,
+) -> None:
+    """List what is installed."""
+    from clbench.listing import print_catalogue
+
+    print_catalogue(group, as_json=json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A method, stream, source or metric.")],
+    json: Json = False,
+) -> None:
+    """Show all there is to know of one plugin."""
+    from clbench.listing import print_details
+
+    print_details(name, as_json=json)
+
+
+@app.command()
+@with_options
+def run(
+    method: Method,
+    stream: Annotated[str, typer.Argument(help="A registered stream.")],
+    *,
+    options: Options,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Play a stream with a method, record it, score it. A finished run is not run again."""
+    from clbench.studying import make_runs, print_run
+
+    cells = options.cells([method], [stream], [seed])
+    outcomes = make_runs(cells, processes=1)
+    print_run(outcomes[0], as_json=json)
+
+
+@app.command()
+@with_options
+def sweep(
+    methods: Annotated[str, typer.Argument(help="Methods, comma-separated.")],
+    streams: Annotated[str, typer.Argument(help="Streams, comma-separated.")],
+    *,
+    options: Options,
+    seeds: Annotated[str, typer.Option(help="How many (5), or which (0,3,7).")] = "5",
+    processes: Annotated[
+        int | None, typer.Option("--processes", "-j", min=1, help="Runs at a time; default: cores.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Play streams with methods and seeds; finished runs are kept, broken ones reported."""
+    from clbench.studying import make_runs, print_study, share_threads
+
+    cells = options.cells(methods.split(","), streams.split(","), parse_seeds(seeds))
+    lanes = min(processes or os.cpu_count() or 1, len(cells))
+    outcomes = make_runs(share_threads(cells, lanes), lanes)
+    print_study(outcomes, as_json=json)
+
+
+@app.command()
+def score(runs: Runs, metrics: Metrics = None, json: Json = False) -> None:
+    """Score recorded runs: mean and 95 % interval over seeds, best and its ties marked."""
+    from clbench.printing import print_scores
+
+    print_scores(runs, metrics, as_json=json)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A method, as the score table names it.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    runs: Runs,
+    json: Json = False,
+) -> None:
+    """Compare two methods, paired on the same seeds and samples."""
+    from clbench.printing import print_comparison
+
+    print_comparison(first, second, runs, as_json=json)
+
+
+@app.command()
+def report(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one HTML file with tables and pictures, and print the table."""
+    from clbench.printing import print_report
+
+    print_report(runs, output)
+
+
+@app.command("new-method")
+def new_method(
+    name: Annotated[str, typer.Argument(help="Such as my_method; the file is named after it.")],
+    folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path(),
+) -> None:
+    """Write a working method and its test."""
+    from clbench.template import write_method
+
+    for path in write_method(name, folder):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def check(
+    method: Method,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Hyperparameter, key=value.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the contract tests on a method; exit code 2 if it breaks one."""
+    from clbench.checking import print_contract
+
+    if not print_contract(method, nested(set_ or [], method), as_json=json):
+        raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run a command; what a user can put right is one line and exit code 2."""
+    try:
+        app()
+    except ClbenchError as error:
+        _stop(str(error))
+    except OSError as error:
+        if error.errno not in OUT_OF_OUR_HANDS:
+            raise
+        _stop(f"{error.filename or 'a file'}: {error.strerror}; what is recorded is not lost")
+
+
+def _stop(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), message))
+    sys.exit(2)

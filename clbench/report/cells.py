@@ -1,0 +1,74 @@
+"""What stands in the cells of a terminal table."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from clbench.metric import Metric
+from clbench.report.number import arrow, cell_text, heading
+from clbench.report.section import Section, title
+from clbench.summary import Row
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+LEGEND = (
+    "± is half a 95 % t interval over the n seeds (no ± with one seed). ★ is the best mean among "
+    "the methods; ≈ is not told apart from it at 5 %: paired t test over shared seeds, "
+    "Holm-corrected, or too few shared seeds to test."
+)
+CONTROLS = "Dimmed below the rule: controls, for calibration; they are not ranked."
+GRANTED = "† was granted past data as a control."
+
+
+class Footnotes:
+    """Reasons, numbered as they come up; the same reason keeps its number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, reason: str) -> str:
+        """The superscript number of a reason."""
+        number = self._numbers.setdefault(reason, len(self._numbers) + 1)
+        return str(number).translate(SUPERSCRIPTS)
+
+    def lines(self) -> Iterator[Text]:
+        """One line a reason."""
+        for reason in self._numbers:
+            yield Text(f"{self.mark(reason)} not measured: {plain(reason)}", style="dim")
+
+
+def header(metric: Metric) -> Text:
+    """A column's head: name, unit, and which way is better."""
+    words = filter(None, [title(metric), heading(metric.unit), arrow(metric)])
+    return Text(" ".join(words))
+
+
+def body(metric: Metric, row: Row, notes: Footnotes) -> Text:
+    """A score with its marks; what is missing becomes a footnote."""
+    cell = row.cells[metric.id]
+    missing = notes.mark(cell.why) if cell.n < len(row.seeds) else ""
+    if cell.mean is None:
+        return Text(f"–{missing}  ", style="dim")
+    mark = "★" if cell.best else "≈" if cell.tied else " "
+    return Text(
+        f"{cell_text(metric.unit, cell)}{missing} {mark}", style="bold" if cell.best else ""
+    )
+
+
+def row_label(section: Section, row: Row) -> str:
+    """The method's name, with a mark if it was granted more than the protocol."""
+    return plain(row.label) + "†" * bool(section.granted(row))
+
+
+def legend(section: Section) -> Text:
+    """What the marks mean, as far as they occur."""
+    sentences = [LEGEND]
+    if any(row.control for row in section.rows):
+        sentences.append(CONTROLS)
+    if any(section.granted(row) for row in section.rows):
+        sentences.append(GRANTED)
+    return Text(" ".join(sentences), style="dim")
+
+
+def plain(text: str) -> str:
+    """Text from outside without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,95 @@
+"""Scores as tables for a terminal, as wide as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import HORIZONTALS
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from clbench.metric import Metric
+from clbench.report.cells import Footnotes, body, header, legend, plain, row_label
+from clbench.report.section import Section, chosen_metrics, families, sections
+from clbench.score import Scores
+
+GAP = 3  # what the padding of a column takes
+LABEL_SHARE = 3  # labels may take a third of the width
+
+
+def score_table(scores: Scores, metrics: Sequence[str] | str | None = None) -> RenderableType:
+    """A table a stream: methods as rows, controls apart, scores as columns.
+
+    `metrics`: ids, `"all"` (by family), or None for the headline ones. Columns that do not fit
+    beside each other continue in a further table.
+
+    Raises:
+        ClbenchError: a named metric was not scored.
+    """
+    chosen = chosen_metrics(scores, metrics)
+    blocks = list(families(chosen).values()) if metrics == "all" else [chosen]
+    parts: list[RenderableType] = []
+    for section in sections(scores):
+        parts.append(_SectionTable(section, blocks))
+    for sentence in (*scores.unfinished, *scores.broken):
+        parts.append(Text.assemble(("left out: ", "yellow"), plain(sentence)))
+    return Group(*parts)
+
+
+@dataclass(frozen=True)
+class _SectionTable:
+    """The tables of one stream; the columns are shared out when the width is known."""
+
+    section: Section
+    blocks: Sequence[Sequence[Metric]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        notes = Footnotes()
+        yield Text(plain(self.section.title), style="bold")
+        for block in self.blocks:
+            for columns in self._packed(block, options.max_width):
+                yield Padding(self._table(columns, notes, self._label_width(options.max_width)), (1, 0, 0, 0))
+        yield Text()
+        yield from notes.lines()
+        yield legend(self.section)
+
+    def _packed(self, metrics: Sequence[Metric], width: int) -> list[list[Metric]]:
+        """The metrics in groups that fit beside the labels."""
+        free = width - self._label_width(width) - GAP - len("n") - GAP
+        groups: list[list[Metric]] = [[]]
+        used = 0
+        for metric in metrics:
+            needed = self._width(metric) + GAP
+            if groups[-1] and used + needed > free:
+                groups.append([])
+                used = 0
+            groups[-1].append(metric)
+            used += needed
+        return groups
+
+    def _width(self, metric: Metric) -> int:
+        words = header(metric).plain.split()
+        notes = Footnotes()
+        cells = [body(metric, row, notes).cell_len for row in self.section.rows]
+        return max(*map(len, words), *cells)
+
+    def _label_width(self, width: int) -> int:
+        longest = max(len(row_label(self.section, row)) for row in self.section.rows)
+        return min(longest, max(8, width // LABEL_SHARE))
+
+    def _table(self, metrics: Sequence[Metric], notes: Footnotes, label_width: int) -> Table:
+        table = Table(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1))
+        table.add_column("method", width=label_width, overflow="fold")
+        table.add_column("n", justify="right")
+        for metric in metrics:
+            table.add_column(header(metric), justify="right", vertical="top")
+        previous = None
+        for row in self.section.rows:
+            if previous and row.control and not previous.control:
+                table.add_section()
+            cells = [body(metric, row, notes) for metric in metrics]
+            name, n = Text(row_label(self.section, row)), str(len(row.seeds))
+            table.add_row(name, n, *cells, style="dim" if row.control else "")
+            previous = row
+        return table

@@ -1,0 +1,83 @@
+"""What `clbench new-method` writes: a method that works, and a test that it keeps the contract."""
+
+import keyword
+from pathlib import Path
+from string import Template
+
+from clbench.errors import ClbenchError
+from clbench.ledger import write_atomic
+
+METHOD = Template('''"""${title}: one line on the idea, and the paper."""
+
+from torch.nn.functional import cross_entropy
+
+from clbench.method import Card, Field, Method, Network, Space, Training, View
+
+
+class ${name_of_class}(Method):
+    """What the method does at an update, in a sentence."""
+
+    card = Card(
+        name="${name}",
+        paper="unpublished",
+        family="regularisation",
+        notes="Name every simplification of the paper here.",
+    )
+    carries = ("model",)  # attributes that survive an update; their bytes are counted
+
+    backbone: str = "mlp"
+    training: Training = Training()
+    smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing")
+
+    def build(self, space: Space) -> None:
+        """Make the network."""
+        self.model = Network(self.backbone, space)
+
+    def learn(self, view: View) -> None:
+        """Train on the update's data; replace the loss by yours."""
+        self.model.grow(view.n_classes)
+        step = self.training.start(self.model)
+        for batch in view.batches(self.training):
+            logits = self.model(batch.x)
+            step(cross_entropy(logits, batch.y, label_smoothing=self.smoothing))
+''')
+
+TEST = Template('''"""${name_of_class} keeps the contract of every clbench method."""
+
+import pytest
+from clbench.contract import CHECKS, Subject
+from ${name} import ${name_of_class}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
+def test_contract(check):
+    check(Subject(${name_of_class}, {}))
+
+
+def test_hyperparameters_are_validated():
+    with pytest.raises(ValueError, match="smoothing"):
+        ${name_of_class}(smoothing=2.0)
+''')
+
+
+def write_method(name: str, folder: Path) -> tuple[Path, Path]:
+    """Write `name.py` and `test_name.py`; the class is the name in capitals.
+
+    Raises:
+        ClbenchError: the name is no Python identifier in lower case, or a file is there already.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
+        raise ClbenchError(f"{name!r} cannot name a module; use lower case such as my_method")
+    files = folder / f"{name}.py", folder / f"test_{name}.py"
+    for file in files:
+        if file.exists():
+            raise ClbenchError(f"{file} exists already; choose another name or folder")
+    names = {"name": name, "name_of_class": class_name(name), "title": name.replace("_", " ")}
+    for file, template in zip(files, (METHOD, TEST), strict=True):
+        write_atomic(file, template.substitute(names).encode())
+    return files
+
+
+def class_name(name: str) -> str:
+    """`my_method` as `MyMethod`."""
+    return "".join(part.capitalize() for part in name.split("_"))
