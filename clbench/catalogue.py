@@ -75,14 +75,10 @@ def _properties(group: Group, entry: Entry, node: ast.ClassDef | ast.FunctionDef
     if group == "metrics":
         declared = next((keywords(d) for d in node.decorator_list if isinstance(d, ast.Call)), {})
         return {key: str(declared.get(key, "?")) for key in ("direction", "paper")}
-    options = (
-        [a.arg for a in (*node.args.args, *node.args.kwonlyargs)] if _is_function(node) else []
-    )
-    return {"options": listing(options)}
-
-
-def _is_function(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef)
+    if isinstance(node, ast.FunctionDef):
+        options = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+        return {"options": listing(options)}
+    return {}
 
 
 def _import_faults(found: list[Entry]) -> dict[str, str]:

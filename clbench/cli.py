@@ -60,7 +60,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Play a stream with a method, record it, score it. A finished run is not run again."""
-    from clbench.studying import make_runs, print_run
+    from clbench.printing import print_run
+    from clbench.studying import make_runs
 
     cells = options.cells([method], [stream], [seed])
     outcomes = make_runs(cells, processes=1)
@@ -81,7 +82,8 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Play streams with methods and seeds; finished runs are kept, broken ones reported."""
-    from clbench.studying import make_runs, print_study, share_threads
+    from clbench.printing import print_study
+    from clbench.studying import make_runs, share_threads
 
     cells = options.cells(methods.split(","), streams.split(","), parse_seeds(seeds))
     lanes = min(processes or os.cpu_count() or 1, len(cells))

@@ -205,7 +205,7 @@ def second_update(run: Run, carried: dict[str, bytes], needs_past: bool) -> dict
 
 def garbled(source: Source, kept: IntArray) -> Source:
     """The source with every training sample replaced but those kept."""
-    x = np.random.default_rng(0).integers(0, 256, source.train.x.shape).astype(source.train.x.dtype)
+    x = np.random.default_rng(0).integers(0, 256, source.train.x.shape, dtype=np.uint8)
     x[kept] = source.train.x[kept]
     return replace(source, train=Split(x, source.train.y))
 

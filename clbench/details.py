@@ -8,6 +8,7 @@ from clbench.errors import ClbenchError, unknown
 from clbench.metric import Metric
 from clbench.plugin import entries, load
 from clbench.preset import open_preset, presets
+from clbench.stream import Update
 
 
 def details(name: str) -> dict[str, Any]:
@@ -53,15 +54,19 @@ def _hyperparameters(kind: Any) -> dict[str, str]:
     """Each hyperparameter with its type, default, bounds and meaning; groups are opened."""
     found: dict[str, str] = {}
     for name, field in kind.__pydantic_fields__.items():
-        inner = getattr(field.annotation, "model_fields", None)
-        for key, each in (
-            {f"{name}.{k}": v for k, v in inner.items()} if inner else {name: field}
-        ).items():
-            default = getattr(field.default, key.rpartition(".")[2]) if inner else each.default
-            bounds = f" {', '.join(map(str, each.metadata))}" if each.metadata else ""
-            about = f"  {each.description}" if each.description else ""
-            found[key] = f"{default!r} ({_type(each.annotation)}{bounds}){about}"
+        group = getattr(field.annotation, "model_fields", None)
+        if group is None:
+            found[name] = _hyperparameter(field, field.default)
+            continue
+        for key, each in group.items():
+            found[f"{name}.{key}"] = _hyperparameter(each, getattr(field.default, key))
     return found
+
+
+def _hyperparameter(field: Any, default: Any) -> str:
+    bounds = "".join(f", {bound}" for bound in field.metadata)
+    about = f"  {field.description}" if field.description else ""
+    return f"{default!r} ({_type(field.annotation)}{bounds}){about}"
 
 
 def _type(annotation: Any) -> str:
@@ -76,10 +81,7 @@ def _stream(name: str) -> dict[str, Any]:
         stream = open_preset(name).stream
     except ClbenchError as error:
         return {**found, "not opened": str(error)}
-    updates = {
-        f"update {u.index + 1}": f"{u.kind} {len(u.samples)} samples, labels {_span(u.classes.tolist())}"
-        for u in stream.updates
-    }
+    updates = {f"update {u.index + 1}": _update(u) for u in stream.updates}
     return {
         **found,
         "protocol": asdict(stream.protocol),
@@ -87,6 +89,10 @@ def _stream(name: str) -> dict[str, Any]:
         "class order": stream.class_order.tolist(),
         "updates": updates,
     }
+
+
+def _update(update: Update) -> str:
+    return f"{update.kind} {len(update.samples)} samples, labels {_span(update.classes.tolist())}"
 
 
 def _span(labels: list[int]) -> str:

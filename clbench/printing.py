@@ -1,0 +1,124 @@
+"""What `run`, `sweep`, `score`, `compare` and `report` print."""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from clbench.compare import compare
+from clbench.errors import ClbenchError, unknown
+from clbench.label import labels
+from clbench.ledger import Ledger, find_ledgers
+from clbench.measure import load_metrics
+from clbench.report.pair_table import comparison_table, run_table
+from clbench.report.terminal import score_table
+from clbench.score import RunScores, Scores, score_runs
+from clbench.summary import summarise, to_records
+from clbench.sweep import Outcome
+
+
+def print_run(outcome: Outcome, *, as_json: bool) -> None:
+    """Print all scores of one run.
+
+    Raises:
+        ClbenchError: it broke.
+    """
+    if outcome.path is None:
+        raise ClbenchError(f"{outcome.cell.method} broke; what was recorded before is kept")
+    scores = _scored([Ledger(outcome.path)], None)
+    if as_json:
+        _print_json({**_run(scores.runs[0]), "broken": scores.broken})
+        return
+    Console().print(run_table(scores.runs[0], scores.metrics))
+    _print_path("recorded in", outcome.path)
+
+
+def print_study(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print the score table of the runs that were made.
+
+    Raises:
+        ClbenchError: some broke.
+    """
+    ledgers = [Ledger(outcome.path) for outcome in outcomes if outcome.path]
+    if ledgers:
+        _print_table(_scored(ledgers, None), None, as_json=as_json)
+    broken = [outcome for outcome in outcomes if outcome.path is None]
+    if broken:
+        raise ClbenchError(f"{len(broken)} of {len(outcomes)} runs broke, as told above")
+
+
+def print_scores(roots: Sequence[Path], metrics: str | None, *, as_json: bool) -> None:
+    """Score all runs under some folders and print the table."""
+    names = None if metrics in (None, "all") else metrics.split(",")
+    chosen = "all" if metrics == "all" else names
+    _print_table(_scored(find_ledgers(*roots), names), chosen, as_json=as_json)
+
+
+def print_comparison(first: str, second: str, roots: Sequence[Path], *, as_json: bool) -> None:
+    """Compare two set-ups among the runs under some folders."""
+    ledgers = find_ledgers(*roots)
+    setups: dict[str, list[Ledger]] = defaultdict(list)
+    for ledger, name in zip(ledgers, labels([each.record for each in ledgers]), strict=True):
+        setups[name].append(ledger)
+    for side in (first, second):
+        if side not in setups:
+            raise unknown("set-up", side, setups)
+    comparison = compare(setups[first], setups[second])
+    if as_json:
+        _print_json(asdict(comparison))
+        return
+    Console().print(comparison_table(comparison, load_metrics()[0]))
+
+
+def print_report(roots: Sequence[Path], output: Path) -> None:
+    """Write the HTML report, print the table and the report's path."""
+    from clbench.report.page import write_report
+
+    ledgers = find_ledgers(*roots)
+    with _bar("scoring") as progress:
+        scores = write_report(ledgers, output, progress)
+    Console().print(score_table(scores))
+    _print_path("report:", output.resolve())
+
+
+def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json: bool) -> None:
+    if as_json:
+        rows = to_records(summarise(scores))
+        _print_json({"rows": rows, "unfinished": scores.unfinished, "broken": scores.broken})
+        return
+    Console().print(score_table(scores, metrics))
+
+
+def _scored(ledgers: Sequence[Ledger], metrics: Sequence[str] | None) -> Scores:
+    with _bar("scoring") as progress:
+        return score_runs(ledgers, metrics, progress=progress)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that vanishes when it is done."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _run(run: RunScores) -> dict[str, Any]:
+    scores = {name: asdict(score) for name, score in run.values.items()}
+    return {"path": str(run.path), "record": run.record.model_dump(mode="json"), "scores": scores}
+
+
+def _print_json(content: Any) -> None:
+    json.dump(content, sys.stdout, indent=2, allow_nan=False)
+    print()
+
+
+def _print_path(what: str, path: Path) -> None:
+    # Not wrapped, so that it can be clicked or copied.
+    Console(soft_wrap=True).print(f"{what} {path}", markup=False, highlight=False)
