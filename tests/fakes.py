@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ def labels_of(stream: StreamRecord) -> Array:
 
 
 def answers(stream: StreamRecord, *versions: Sequence[int]) -> list[Array]:
-    """Logits [n_v, C] of each version that answers the given labels; version 0 as in the stream."""
+    """Logits [n_v, C] of versions that give these answers, version 0 first."""
     width = len(stream.class_names)
     return [np.eye(width, dtype=np.float32)[np.asarray(each, dtype=np.int64)] for each in versions]
 
@@ -116,9 +117,10 @@ COST_KEYS = tuple(key for key in COST if key not in CLOCK_KEYS)
 def write_run(path: Path, stream: StreamRecord, logits: Sequence[Array], **changes: Any) -> Ledger:
     """A run with one version for each of `logits`; `changes` go to its record."""
     ledger = Ledger(path)
-    ledger.begin(run_record(stream, **changes))
-    for version, each in enumerate(logits):
-        write_version(ledger, version, each)
+    with patch("os.fsync"):  # a fake need not survive a loss of power, and syncing is slow
+        ledger.begin(run_record(stream, **changes))
+        for version, each in enumerate(logits):
+            write_version(ledger, version, each)
     return ledger
 
 
