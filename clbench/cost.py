@@ -81,6 +81,7 @@ class LoopMeter:
 
     def __init__(self, meter: FlopMeter) -> None:
         self._meter = meter
+        self.samples = 0
         self._step = 0
         self._per_sample = 0.0
 
@@ -88,6 +89,7 @@ class LoopMeter:
     def step(self, size: int) -> Iterator[None]:
         """One step over `size` samples."""
         meter, self._step = self._meter, self._step + 1
+        self.samples += size
         meter.steps += 1
         meter.samples += size
         if not meter.running:  # not measuring, or inside a step that is charged as a whole

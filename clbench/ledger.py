@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from clbench.errors import ClbenchError
 from clbench.record import RunRecord
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -120,17 +122,47 @@ class Ledger:
         return manifest
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for writing; a second process gets an error at once."""
+    def lock(self) -> Iterator["Pulse"]:
+        """Hold the run for writing; a second process gets an error at once.
+
+        What it yields tells others how far the update in flight is.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as handle:
+        with open(self.path / LOCK, "a+") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ClbenchError(
                     f"{self.path} is being written by another process; wait for it to end"
                 ) from None
-            yield
+            handle.truncate(0)
+            yield Pulse(handle.fileno())
+            handle.truncate(0)
+
+    @property
+    def progress(self) -> float:
+        """Versions that are whole, and the share of the update in flight that is done."""
+        try:
+            share = float((self.path / LOCK).read_text() or 0)
+        except (FileNotFoundError, ValueError):  # not begun, or read while it is written
+            share = 0.0
+        return self.versions + share
+
+
+class Pulse:
+    """Writes the share of the update in flight into the lock file, about once a second."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._due = 0.0
+
+    def __call__(self, share: float) -> None:
+        """Tell that a share is done, 0 to 1; 0 when an update ends."""
+        now = time.monotonic()
+        if now >= self._due or share == 0:
+            self._due = now + 1
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{min(share, 0.99):.2f}".encode())
 
 
 def find_ledgers(*roots: Path) -> list[Ledger]:
@@ -162,7 +194,7 @@ def differences(one: Ledger, two: Ledger) -> list[str]:
         str(file.relative_to(ledger.path))
         for ledger in (one, two)
         for file in ledger.path.rglob("*")
-        if file.is_file() and file.name not in (".lock", "clock.json", MANIFEST)
+        if file.is_file() and file.name not in (LOCK, "clock.json", MANIFEST)
     }
     return sorted(name for name in names if not _same(one.path / name, two.path / name))
 

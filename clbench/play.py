@@ -53,9 +53,9 @@ def play(
     settings = settings or Settings()
     record = run_record(stream, source, kind, hyperparameters, seed, settings)
     ledger = Ledger(run_path(root, record))
-    with ledger.lock():
+    with ledger.lock() as pulse:
         ledger.begin(record)
-        run = Run(ledger, stream, source, kind, hyperparameters)
+        run = Run(ledger, stream, source, kind, hyperparameters, pulse)
         before = torch.get_num_threads()
         torch.set_num_threads(ledger.record.threads)  # as it began: sums depend on their number
         try:
@@ -75,8 +75,10 @@ class Run:
         source: Source,
         kind: type[Method],
         hyperparameters: Mapping[str, Any],
+        pulse: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.ledger, self.stream, self.record = ledger, stream, ledger.record
+        self.pulse = pulse
         self.kind, self.hyperparameters = kind, hyperparameters
         self.device = torch.device(self.record.device)
         self.space = Space(source.train.shape, self.device, self.record.precision)
@@ -99,6 +101,7 @@ class Run:
         method = self.built() if first == 0 else self.restored(first - 1)
         for version in range(first, len(self.stream.updates) + 1):
             method = self.advance(method, version)
+            self.pulse(0.0)
             on_version(version)
 
     def built(self) -> Method:
@@ -161,6 +164,7 @@ class Run:
             seed=self.record.seed,
             past=self.past(version - 1),
             meter=meter,
+            pulse=self.pulse,
         )
         torch.manual_seed(derive(self.record.seed, "update", version))
         with meter:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
@@ -49,7 +48,7 @@ def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:
 
         def count() -> None:
             # Read from the ledgers: whichever process writes them, their versions are the truth.
-            progress.update(task, completed=sum(ledger.versions for ledger, _ in plans))
+            progress.update(task, completed=sum(ledger.progress for ledger, _ in plans))
 
         with _repeating(count):
             return sweep(cells, processes, report)
@@ -69,8 +68,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("versions"),
+        TextColumn("{task.completed:.1f}/{task.total:.0f} versions"),
         TimeElapsedColumn(),
     )
 

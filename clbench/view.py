@@ -51,6 +51,7 @@ class View:
         seed: int,
         past: Tensor | None = None,
         meter: FlopMeter | None = None,
+        pulse: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.index, self.kind, self.task = update.index, update.kind, update.task
         self.classes = tuple(update.classes.tolist())
@@ -63,6 +64,7 @@ class View:
         self._ids = torch.from_numpy(update.samples)
         self._past = past
         self._meter = meter or FlopMeter()
+        self._pulse = pulse
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -76,12 +78,13 @@ class View:
         ids = self._granted(with_past=with_past)
         epochs = training.epochs if self.protocol.epochs is None else self.protocol.epochs
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
-        loop = self._meter.loop()
+        loop, total = self._meter.loop(), max(1, epochs * len(ids))
         for epoch in range(epochs):
             order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
             for some in order.split(training.batch_size):
                 with loop.step(len(some)):
                     yield self._batch(some, prepare, first_pass=epoch == 0)
+                self._pulse(loop.samples / total)
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented."""
