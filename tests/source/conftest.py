@@ -15,6 +15,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="session")
+def cifar100_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for the tests that need a real data set, so that it is decoded once."""
+    return tmp_path_factory.mktemp("cifar100")
+
+
 class Pictures:
     """Images of noise that are the same for the same number."""
 

@@ -215,7 +215,8 @@ def test_a_hub_data_set_that_cannot_be_loaded_is_named(monkeypatch: pytest.Monke
 
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/cifar100-150")
-def test_a_real_subset_of_cifar100_with_both_of_its_labellings():
+def test_a_real_subset_of_cifar100_with_both_of_its_labellings(cifar100_cache, monkeypatch):
+    monkeypatch.setenv("CLBENCH_CACHE", str(cifar100_cache))
     fine = open_source(parse_spec(f"huggingface,path={SHARED},label=fine_label"))
     coarse = open_source(parse_spec(f"huggingface,path={SHARED},label=coarse_label"))
     assert fine.train.x.shape == (15000, 3, 32, 32)
