@@ -22,7 +22,8 @@ from clbench.ledger import Ledger, differences
 from clbench.method import Method
 from clbench.play import Run, play
 from clbench.plugin import load
-from clbench.recording import Settings, run_record
+from clbench.recording import run_record
+from clbench.settings import Settings
 from clbench.source.base import IntArray, Source, Split, open_source
 from clbench.spec import Spec
 from clbench.stream import Protocol, Stream
@@ -138,7 +139,7 @@ def answers_do_not_depend_on_the_batch(subject: Subject) -> None:
 
 @check
 def answering_changes_nothing(subject: Subject) -> None:
-    """predict and embed leave modes, state and inputs as they found them."""
+    """Predict and embed leave modes, state and inputs as they found them."""
     with subject.run() as run:
         method, x = played(run, 1), inputs(run)
         before, given = (modes(method), state.pack(method.state())), x.clone()

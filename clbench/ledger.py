@@ -19,19 +19,39 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from clbench.errors import ClbenchError
 from clbench.record import RunRecord
 
 MANIFEST = "manifest.json"
+CLOCK = "clock.json"
 LOCK = ".lock"
+DECISIVE = {  # of what is recorded: where it differs, a run is not the one that was begun
+    "stream": {"fingerprint", "source_fingerprint"},
+    "method": {"name", "code"},
+    "hyperparameters": True,
+    "seed": True,
+    "form": True,
+    "carry": True,
+    "precision": True,
+}
+
+
+class Seal(TypedDict):
+    """What a manifest says of a file."""
+
+    bytes: int
+    sha256: str
+
+
+_SEALS = TypeAdapter(dict[str, Seal])
 
 
 @dataclass(frozen=True)
@@ -49,9 +69,7 @@ class Ledger:
         except FileNotFoundError:
             raise ClbenchError(f"{self.path} is not a ledger: it has no run.json") from None
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "the whole file"
-            raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
+            raise ClbenchError(f"{file}: {_complaint(error)}; restore it or rerun") from error
 
     @property
     def versions(self) -> int:
@@ -71,23 +89,58 @@ class Ledger:
         return self.path / "versions" / f"{version:03d}"
 
     def begin(self, record: RunRecord) -> None:
-        """Write `run.json` unless it is there; leftovers of a killed writer are removed."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.glob("versions/.writing-*"):
-            shutil.rmtree(leftover)
-        if not (self.path / "run.json").exists():
-            write_atomic(self.path / "run.json", record.model_dump_json(indent=2).encode())
+        """Write `run.json` unless it is there; leftovers of a killed writer are removed.
+
+        Raises:
+            ClbenchError: `run.json` is of another run, or a version is not whole though a later
+                one exists, or the folder cannot be written.
+        """
+        file = self.path / "run.json"
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            for leftover in self.path.glob("versions/.writing-*"):
+                shutil.rmtree(leftover)
+            for leftover in self.path.glob(_partial(file, "*")):
+                leftover.unlink()
+            if not file.exists():
+                write_atomic(file, record.model_dump_json(indent=2).encode())
+        self._check_continues(record)
+
+    def _check_continues(self, record: RunRecord) -> None:
+        """Refuse to add to evidence that was altered."""
+        if field := _first_difference(_decisive(self.record), _decisive(record)):
+            raise ClbenchError(
+                f"{self.path / 'run.json'}: {field} is not that of this run; restore the file, "
+                "or remove the folder and rerun"
+            )
+        whole = self.versions
+        later = sorted(p.name for p in self.path.glob("versions/*") if int(p.name) >= whole)
+        if later:
+            raise ClbenchError(
+                f"{self.folder(whole)} is not whole, but {later[-1]} exists; restore it, "
+                f"or remove {self.folder(whole).name} and later versions and rerun"
+            )
 
     def write(self, version: int, files: Mapping[str, bytes]) -> None:
-        """Write all files of a version; it exists only once it is whole."""
+        """Write all files of a version; it exists only once it is whole.
+
+        Raises:
+            ClbenchError: the disk is full, or the folder cannot be written; nothing is left.
+        """
         target = self.folder(version)
         partial = target.parent / f".writing-{target.name}"
-        partial.mkdir(parents=True)
         manifest = {name: _seal(data) for name, data in sorted(files.items())}
-        for name, data in [*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode())]:
-            _write_synced(partial / name, data)
-        os.rename(partial, target)
-        _sync_folder(target.parent)
+        try:
+            with _writing(target):
+                partial.mkdir(parents=True)
+                for name, data in files.items():
+                    _write_synced(partial / name, data)
+                _write_synced(partial / MANIFEST, json.dumps(manifest, indent=2).encode())
+                _sync_folder(partial)
+                os.rename(partial, target)
+                _sync_folder(target.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def read(self, version: int, name: str) -> bytes:
         """A file of a version, checked against its manifest.
@@ -97,9 +150,9 @@ class Ledger:
         """
         file = self.folder(version) / name
         remedy = f"restore it, or remove {self.folder(version).name} and later versions and rerun"
+        seals = self._seals(version, remedy)
         try:
-            seal = self._manifest(version)[name]
-            data = file.read_bytes()
+            seal, data = seals[name], file.read_bytes()
         except (FileNotFoundError, KeyError):
             raise ClbenchError(f"{file} is missing; {remedy}") from None
         if len(data) != seal["bytes"]:
@@ -113,13 +166,14 @@ class Ledger:
         content: dict[str, Any] = json.loads(self.read(version, name))
         return content
 
-    def _manifest(self, version: int) -> dict[str, dict[str, Any]]:
+    def _seals(self, version: int, remedy: str) -> dict[str, Seal]:
         file = self.folder(version) / MANIFEST
         try:
-            manifest: dict[str, dict[str, Any]] = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ClbenchError(f"{file} is not JSON ({error}); restore it or rerun") from error
-        return manifest
+            return _SEALS.validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise ClbenchError(f"{file} is missing; {remedy}") from None
+        except ValidationError as error:
+            raise ClbenchError(f"{file}: {_complaint(error)}; {remedy}") from error
 
     @contextmanager
     def lock(self) -> Iterator["Pulse"]:
@@ -127,8 +181,10 @@ class Ledger:
 
         What it yields tells others how far the update in flight is.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / LOCK, "a+") as handle:
+        with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = open(self.path / LOCK, "a+")  # noqa: SIM115 - closed below
+        with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -161,8 +217,9 @@ class Pulse:
         now = time.monotonic()
         if now >= self._due or share == 0:
             self._due = now + 1
-            os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, f"{min(share, 0.99):.2f}".encode())
+            with suppress(OSError):  # a full disk may hide progress, but not end a run
+                os.ftruncate(self._descriptor, 0)
+                os.write(self._descriptor, f"{min(share, 0.99):.2f}".encode())
 
 
 def find_ledgers(*roots: Path) -> list[Ledger]:
@@ -194,19 +251,68 @@ def differences(one: Ledger, two: Ledger) -> list[str]:
         str(file.relative_to(ledger.path))
         for ledger in (one, two)
         for file in ledger.path.rglob("*")
-        if file.is_file() and file.name not in (LOCK, "clock.json", MANIFEST)
+        if file.is_file() and file.name != LOCK
     }
     return sorted(name for name in names if not _same(one.path / name, two.path / name))
 
 
 def _same(one: Path, two: Path) -> bool:
-    return one.is_file() and two.is_file() and one.read_bytes() == two.read_bytes()
+    if not (one.is_file() and two.is_file()):
+        return False
+    if one.name == CLOCK:
+        return True
+    if one.name == MANIFEST:
+        return _without_clock(one) == _without_clock(two)
+    return one.read_bytes() == two.read_bytes()
+
+
+def _without_clock(manifest: Path) -> object:
+    """What a manifest says of the files that are the same in every run."""
+    try:
+        seals = _SEALS.validate_json(manifest.read_bytes())
+    except ValidationError:
+        return manifest.read_bytes()
+    return {name: seal for name, seal in seals.items() if name != CLOCK}
+
+
+def _decisive(record: RunRecord) -> dict[str, Any]:
+    return record.model_dump(mode="json", include=DECISIVE)
+
+
+def _first_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
+    """The dotted name of the first field in which two nested tables differ; empty if none does."""
+    for key in sorted({*one, *two}):
+        mine, other = one.get(key), two.get(key)
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            if inner := _first_difference(mine, other):
+                return f"{key}.{inner}"
+        elif mine != other:
+            return key
+    return ""
+
+
+def _complaint(error: ValidationError) -> str:
+    """The field of a file and what is wrong with it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}"
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say what to do where the file system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise ClbenchError(
+            f"{path} cannot be written: {error.strerror or error}; see to space and permissions "
+            "and run again: what is recorded is kept"
+        ) from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that it is either whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(_partial(path, os.getpid()))
     try:
         _write_synced(partial, data)
         os.replace(partial, path)
@@ -215,7 +321,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _seal(data: bytes) -> dict[str, Any]:
+def _partial(path: Path, writer: int | str) -> str:
+    """The name of a file while a process writes it."""
+    return f".{path.name}.{writer}"
+
+
+def _seal(data: bytes) -> Seal:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from clbench.errors import ClbenchError
+from clbench.settings import Form, Precision, Settings
 from clbench.spec import merged, parse_value
 from clbench.sweep import Cell, StreamChoice
 
-Form = Literal["compact", "full"]
 Option = typer.Option
 
 
@@ -50,6 +50,8 @@ class Options:
     ) -> list[Cell]:
         """The runs of a study: streams, then seeds, then methods."""
         tables, rules = _config(self.config), pairs(self.protocol, "--protocol")
+        precision: Precision = "bfloat16" if self.bf16 else "float32"
+        settings = Settings(self.form, self.device, precision, self.threads, self.carry)
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         return [
             Cell(
@@ -58,11 +60,7 @@ class Options:
                 seed,
                 self.out,
                 merged(tables.get(method, {}), nested(self.set_, method)),
-                self.form,
-                self.device,
-                "bfloat16" if self.bf16 else "float32",
-                self.threads,
-                self.carry,
+                settings,
             )
             for stream in streams
             for seed in seeds

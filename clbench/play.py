@@ -21,9 +21,10 @@ from clbench.errors import ClbenchError
 from clbench.ledger import Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
-from clbench.recording import Settings, run_path, run_record
+from clbench.recording import run_path, run_record
 from clbench.samples import Samples
 from clbench.seeds import derive
+from clbench.settings import Settings
 from clbench.source.base import IntArray, Source
 from clbench.stream import SplitName, Stream
 from clbench.view import View

@@ -7,7 +7,6 @@ order, so the rows of an earlier version are a prefix of those of a later one.
 
 import io
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,8 @@ import pyarrow.parquet as pq
 from scipy.special import logsumexp
 
 from clbench.errors import ClbenchError
+from clbench.settings import Form
 
-Form = Literal["compact", "full"]
 TOP = 5
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]

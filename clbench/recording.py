@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,22 +19,10 @@ from pydantic import TypeAdapter
 from clbench.card import Card
 from clbench.errors import ClbenchError, listing
 from clbench.method import Method, make_method
-from clbench.model.network import Precision
-from clbench.prediction import Form
 from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
+from clbench.settings import Settings
 from clbench.source.base import Source
 from clbench.stream import Protocol, Stream
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run is executed, apart from what is run. `threads` None: as torch finds it."""
-
-    form: Form = "compact"
-    device: str = "cpu"
-    precision: Precision = "float32"
-    threads: int | None = None
-    carry: bool = True
 
 
 def run_record(

@@ -10,7 +10,7 @@ from clbench.method import Method, known_names
 from clbench.play import play
 from clbench.plugin import load
 from clbench.preset import Opened, open_preset
-from clbench.recording import Settings, run_path, run_record
+from clbench.recording import run_path, run_record
 from clbench.spec import merged
 from clbench.sweep import Cell, StreamChoice
 
@@ -25,7 +25,7 @@ def play_cell(cell: Cell, on_version: Callable[[int], None]) -> Ledger:
         hyperparameters(kind, opened.recipe, cell.hyperparameters),
         cell.seed,
         cell.root,
-        settings(cell),
+        cell.settings,
         on_version,
     )
 
@@ -38,7 +38,7 @@ def planned(cell: Cell) -> tuple[Ledger, int]:
     """
     opened, kind = _open(_key(cell.stream)), load_method(cell.method)
     chosen = hyperparameters(kind, opened.recipe, cell.hyperparameters)
-    record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, settings(cell))
+    record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, cell.settings)
     return Ledger(run_path(cell.root, record)), len(opened.stream.updates) + 1
 
 
@@ -56,11 +56,6 @@ def hyperparameters(
     """The stream's recipe where the method has such fields, overruled by what is given."""
     own = {name.partition(".")[0] for name in known_names(kind)}
     return merged({k: v for k, v in recipe.items() if k in own}, given)
-
-
-def settings(cell: Cell) -> Settings:
-    """The execution settings of a cell."""
-    return Settings(cell.form, cell.device, cell.precision, cell.threads, cell.carry)
 
 
 _Key = tuple[str, str | None, str | None, tuple[tuple[str, Any], ...]]

@@ -26,7 +26,12 @@ POLL_SECONDS = 0.2
 def share_threads(cells: Sequence[Cell], lanes: int) -> list[Cell]:
     """Divide the cores among runs that go side by side, where no number was asked for."""
     each = max(1, (os.cpu_count() or 1) // max(1, lanes))
-    return [cell if cell.threads else replace(cell, threads=each) for cell in cells]
+    return [
+        cell
+        if cell.settings.threads
+        else replace(cell, settings=replace(cell.settings, threads=each))
+        for cell in cells
+    ]
 
 
 def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 from clbench.errors import ClbenchError
-from clbench.prediction import Form
+from clbench.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ class Cell:
     seed: int
     root: Path
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    form: Form = "compact"
-    device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int | None = None
-    carry: bool = True
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,14 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from clbench.model.backbone import build_backbone
 from torch import Tensor, nn
 
+from clbench.model.backbone import build_backbone
+from clbench.settings import Precision
 from clbench.spec import parse_spec
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
