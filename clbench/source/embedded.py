@@ -14,9 +14,10 @@ import numpy as np
 from clbench.errors import ClbenchError
 from clbench.paths import find
 from clbench.source.base import Source, Split, open_source
+from clbench.source.contents import Contents, Pending
 from clbench.source.manifest import raw_file
 from clbench.source.progress import track
-from clbench.source.store import Contents, Key, Pending, stored
+from clbench.source.store import Key, stored
 from clbench.spec import Spec, Value, parse_spec
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from pathlib import Path
 from clbench.errors import ClbenchError, listing
 from clbench.paths import find
 from clbench.source.base import Source, spec_of
+from clbench.source.contents import Contents
 from clbench.source.image import DECODER, Item, check_options, pending, shape_of
-from clbench.source.store import Contents, stored
+from clbench.source.store import stored
 
 
 def folder(path: str, size: int | None = None, channels: int | None = None) -> Source:

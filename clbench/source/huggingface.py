@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from clbench.errors import ClbenchError, listing, unknown
 from clbench.paths import data_dir, located
 from clbench.source.base import Source, spec_of
+from clbench.source.contents import Contents
 from clbench.source.image import DECODER, Item, check_options, pending, shape_of
-from clbench.source.store import Contents, stored
+from clbench.source.store import stored
 from clbench.source.tables import Table, hub_tables, local_files, local_table
 
 
@@ -80,7 +81,7 @@ def _column(role: str, asked: str | None, candidates: Sequence[str]) -> str:
     """The column asked for, or the only one that can play the role."""
     if asked is not None:
         if asked not in candidates:
-            raise unknown(f"{role} column", asked, candidates)
+            raise unknown(f"{role} column", str(asked), candidates)
         return asked
     if len(candidates) != 1:
         raise ClbenchError(f"choose the {role} column with {role}=; found: {listing(candidates)}")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from clbench.errors import ClbenchError
 from clbench.source.base import Split
+from clbench.source.contents import Pending
 from clbench.source.progress import track
-from clbench.source.store import Pending
 
 DECODER = 1  # part of every store's key: raise it when the same file gives other pixels
 BLOCK = 512  # images

@@ -15,8 +15,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,8 @@ import numpy.typing as npt
 
 from clbench.errors import ClbenchError
 from clbench.paths import cache_dir
-from clbench.source.base import AnyArray, Source, Split, check_split, checked
+from clbench.source.base import AnyArray, Source, Split, checked
+from clbench.source.contents import Contents, write_split
 from clbench.source.manifest import (
     Manifest,
     raw_file,
@@ -39,23 +38,6 @@ RESIDENT_BYTES = 2 << 30
 ABANDONED_SECONDS = 24 * 3600
 
 Key = Mapping[str, Value | None]
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A split still to be computed: how many samples there will be, and blocks of them."""
-
-    count: int
-    blocks: Iterable[Split]
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What goes into a store."""
-
-    classes: tuple[str, ...]
-    train: Pending
-    test: Pending
 
 
 def stored(
@@ -121,8 +103,8 @@ def _make(
     partial = Path(tempfile.mkdtemp(prefix=f"{store.name}.", suffix=".partial", dir=store.parent))
     try:
         raw_files = [raw_file(path) for path in raw()]
-        other = _write(partial, "train", contents.train, len(contents.classes))
-        _write(partial, "test", contents.test, len(contents.classes))
+        other = write_split(partial, "train", contents.train, len(contents.classes))
+        write_split(partial, "test", contents.test, len(contents.classes))
         verify_raw(store, raw_files, list(raw()))
         train, test = (_read(partial, name, other, mapped=True) for name in ("train", "test"))
         source = checked(Source(spec, train, test, contents.classes))
@@ -155,27 +137,3 @@ def _remove_abandoned(store: Path) -> None:
         newest = max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
         if time.time() - newest > ABANDONED_SECONDS:
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write(folder: Path, split: str, pending: Pending, n_classes: int) -> list[str]:
-    """Write the arrays of a split, samples block by block; returns the names of `other`."""
-    blocks = iter(pending.blocks)
-    first = next(blocks, None)
-    if first is None:
-        raise ClbenchError(f"there are no {split} samples")
-    y, other = [], {name: [] for name in first.other}  # type: ignore[var-annotated]
-    with (folder / f"x_{split}.npy").open("wb") as file:
-        header = {"descr": first.x.dtype.str, "fortran_order": False}
-        np.lib.format.write_array_header_1_0(
-            file, header | {"shape": (pending.count, *first.shape)}
-        )
-        for block in chain([first], blocks):
-            check_split(block, n_classes, f"{split} split")
-            file.write(np.ascontiguousarray(block.x).data)
-            y.append(block.y)
-            for name, parts in other.items():
-                parts.append(block.other[name])
-    np.save(folder / f"y_{split}.npy", np.concatenate(y))
-    for i, parts in enumerate(other.values()):
-        np.save(folder / f"other_{split}_{i}.npy", np.concatenate(parts))
-    return list(other)

@@ -20,12 +20,14 @@ def synthetic(
     so that two of them lie about `separation` apart. Samples are sorted by class.
 
     Raises:
-        ClbenchError: a size is not a positive whole number.
+        ClbenchError: an option is out of range.
     """
     options = {"classes": classes, "per_class": per_class, "dim": dim}
     for name, value in (options | {"test_per_class": test_per_class}).items():
         if type(value) is not int or value < 1:
             raise ClbenchError(f"synthetic: {name} must be a whole number above 0; got {value}")
+    if not isinstance(separation, int | float) or not 0 <= separation < np.inf:
+        raise ClbenchError(f"synthetic: separation must be 0 or more; got {separation}")
     if type(seed) is not int or seed < 0:
         raise ClbenchError(f"synthetic: seed must be a whole number, 0 or more; got {seed}")
     generator = np.random.default_rng(seed)

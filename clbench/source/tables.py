@@ -36,7 +36,7 @@ def local_files(root: Path, config: str | None) -> tuple[list[Path], list[Path]]
     Raises:
         ClbenchError: a split has no files or lacks one of them.
     """
-    base = root / config if config else root
+    base = root / str(config) if config else root
     for folder in (base, base / "data"):
         train = sorted(folder.glob("train-*.parquet"))
         test = next(filter(None, (sorted(folder.glob(f"{t}-*.parquet")) for t in TEST_NAMES)), [])

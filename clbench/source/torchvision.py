@@ -11,8 +11,9 @@ from PIL import Image
 from clbench.errors import ClbenchError, unknown
 from clbench.paths import data_dir
 from clbench.source.base import Source, spec_of
+from clbench.source.contents import Contents, Pending
 from clbench.source.image import DECODER, Item, check_options, pending, shape_of
-from clbench.source.store import Contents, Pending, stored
+from clbench.source.store import stored
 
 
 def torchvision(
@@ -34,7 +35,7 @@ def torchvision(
         ClbenchError: the class is unknown, its data is missing, or it is not labelled images.
     """
     check_options(size, channels)
-    folder = (data_dir() / name if root is None else Path(str(root)).expanduser()).resolve()
+    folder = (data_dir() / str(name) if root is None else Path(str(root)).expanduser()).resolve()
 
     def contents() -> Contents:
         trains = _opened(name, folder, True, train, download)
@@ -63,7 +64,7 @@ def _opened(name: str, root: Path, train: bool, split: str, download: bool) -> A
     known = {key: getattr(datasets, key) for key in datasets.__all__}
     splittable = {key: made for key, made in known.items() if {"train", "split"} & _accepted(made)}
     if name not in splittable:
-        raise unknown("torchvision data set with a train and a test split", name, splittable)
+        raise unknown("torchvision data set with two splits", str(name), splittable)
     accepted = _accepted(known[name])
     options: dict[str, Any] = {"train": train} if "train" in accepted else {"split": split}
     if "download" in accepted:

@@ -10,7 +10,8 @@ import pytest
 from clbench.errors import ClbenchError
 from clbench.source import Source, Split
 from clbench.source import manifest as manifest_module
-from clbench.source.store import Contents, Pending, stored
+from clbench.source.contents import Contents, Pending
+from clbench.source.store import stored
 from clbench.spec import Spec
 
 SPEC, KEY = Spec("made", {"n": 1}), {"source": "made", "n": 1}

@@ -40,6 +40,8 @@ def test_a_size_that_is_not_positive_is_named(option: str):
         opened(**{option: 0})
 
 
-def test_a_seed_that_is_no_number_is_named():
+def test_a_seed_or_separation_that_is_no_number_is_named():
+    with pytest.raises(ClbenchError, match="separation must be 0 or more; got wide"):
+        opened(separation="wide")
     with pytest.raises(ClbenchError, match="seed must be a whole number, 0 or more; got -1"):
         opened(seed=-1)
