@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO_METHODS := finetune,joint,er,ewc,lwf,nmc
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/clbench demo
+	$(BIN)/clbench sweep $(DEMO_METHODS) split-digits --seeds 5 --out runs/demo
+	$(BIN)/clbench report runs/demo --output runs/demo/report.html
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
