@@ -37,9 +37,8 @@ class Footnotes:
 
 
 def header(metric: Metric) -> Text:
-    """A column's head: name, unit, and which way is better."""
-    words = filter(None, [title(metric), heading(metric.unit), arrow(metric)])
-    return Text(" ".join(words))
+    """A column's head: the name, and below it the unit and which way is better."""
+    return Text(f"{title(metric)}\n{heading(metric.unit)} {arrow(metric)}")
 
 
 def body(metric: Metric, row: Row, notes: Footnotes) -> Text:

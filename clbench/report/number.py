@@ -48,7 +48,7 @@ def with_margin(unit: Unit, mean: float, half: float | None, *, signed: bool = F
         return p_value(mean)
     factor, decimals, suffix = _scale(unit, mean, half or 0.0)
     sign = "+" if signed else ""
-    text = f"{mean * factor:{sign}.{decimals}f}"
+    text = f"{mean * factor:{sign}z.{decimals}f}"
     if half is not None:
         # a margin of 0 is a fact (the same in every seed), not the result of rounding
         text += " ± 0" if half == 0 else f" ± {half * factor:.{decimals}f}"
@@ -59,6 +59,12 @@ def value_text(unit: Unit, value: float) -> str:
     """A single value with its unit."""
     named = {"fraction": " %", "nats": " nats"}.get(unit, "")
     return with_margin(unit, value, None) + named
+
+
+def tick(unit: Unit, value: float) -> str:
+    """A round value beside an axis."""
+    factor, _, suffix = _scale(unit, value, 0.0)
+    return f"{value * factor:g} {suffix}".rstrip()
 
 
 def p_value(p: float) -> str:

@@ -9,11 +9,13 @@ from rich.text import Text
 
 from clbench.compare import Comparison, Difference
 from clbench.metric import Metric
-from clbench.report.cells import plain
+from clbench.report.cells import Footnotes, plain
 from clbench.report.number import arrow, heading, p_value, value_text, with_margin
 from clbench.report.section import title
 from clbench.score import RunScores
 from clbench.statistics import Interval
+
+NO_DIFFERENCE = "a difference of p-values has no meaning"
 
 
 def run_table(run: RunScores, metrics: Mapping[str, Metric]) -> RenderableType:
@@ -39,16 +41,18 @@ def comparison_table(found: Comparison, metrics: Mapping[str, Metric]) -> Render
     name_a, name_b = plain(found.a), plain(found.b)
     table = _table("score", f"{name_b} minus {name_a}", "p", "seeds")
     accuracy = "final accuracy % ↑ (over seeds and samples)"
+    notes = Footnotes()
     table.add_row(accuracy, *_accuracy(found.accuracy))
     table.add_section()
     for name, difference in found.metrics.items():
         metric = metrics[name]
         words = filter(None, [title(metric), heading(metric.unit), arrow(metric)])
-        table.add_row(" ".join(words), *_difference(metric, difference))
+        table.add_row(" ".join(words), *_difference(metric, difference, notes))
     parts: list[RenderableType] = [
         Text(f"{name_a} and {name_b} on {plain(found.stream)}, seeds {seeds}", style="bold"),
         Text(),
         table,
+        *notes.lines(),
         Text(),
         _flips(found),
         *(Text(f"left out: {plain(each)}", style="yellow") for each in found.left_out),
@@ -66,25 +70,22 @@ def _table(first: str, *others: str) -> Table:
 
 def _accuracy(difference: Difference) -> tuple[Text, str, str]:
     """The interval of a resampling is not symmetric, so both its ends are shown."""
-    if difference.mean is None or difference.interval is None:
-        return _missing(difference)
-    low, high = (f"{100 * end:+.1f}" for end in difference.interval)
-    text = f"{100 * difference.mean:+.1f} [{low}, {high}]"
+    assert difference.mean is not None
+    assert difference.interval is not None
+    low, high = (f"{100 * end:+z.1f}" for end in difference.interval)
+    text = f"{100 * difference.mean:+z.1f} [{low}, {high}]"
     return _told_apart(text, difference), _p(difference), str(difference.n)
 
 
-def _difference(metric: Metric, difference: Difference) -> tuple[Text, str, str]:
-    if difference.mean is None or metric.unit == "p-value":
-        return _missing(difference)
+def _difference(metric: Metric, difference: Difference, notes: Footnotes) -> tuple[Text, str, str]:
+    if metric.unit == "p-value":
+        return Text(f"–{notes.mark(NO_DIFFERENCE)}", style="dim"), "", ""
+    if difference.mean is None:
+        return Text(f"–{notes.mark(difference.why)}", style="dim"), "", "0"
     interval = difference.interval
     half = None if interval is None else (interval.high - interval.low) / 2
     text = with_margin(metric.unit, difference.mean, half, signed=True)
     return _told_apart(text, difference), _p(difference), str(difference.n)
-
-
-def _missing(difference: Difference) -> tuple[Text, str, str]:
-    reason = plain(difference.why) or "a difference of p-values has no meaning"
-    return Text(f"– {reason}", style="dim"), "", str(difference.n)
 
 
 def _told_apart(text: str, difference: Difference) -> Text:

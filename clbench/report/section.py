@@ -17,7 +17,6 @@ HEADLINE = (
     "negative_flip_rate",
     "expected_calibration_error",
     "learn_flops",
-    "learn_seconds",
     "state_bytes",
 )
 

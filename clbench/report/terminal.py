@@ -14,7 +14,7 @@ from clbench.report.cells import Footnotes, body, header, legend, plain, row_lab
 from clbench.report.section import Section, chosen_metrics, families, sections
 from clbench.score import Scores
 
-GAP = 3  # what the padding of a column takes
+GAP = 2  # what lies between two columns
 LABEL_SHARE = 3  # labels may take a third of the width
 
 
@@ -29,12 +29,12 @@ def score_table(scores: Scores, metrics: Sequence[str] | str | None = None) -> R
     """
     chosen = chosen_metrics(scores, metrics)
     blocks = list(families(chosen).values()) if metrics == "all" else [chosen]
-    parts: list[RenderableType] = []
-    for section in sections(scores):
-        parts.append(_SectionTable(section, blocks))
-    for sentence in (*scores.unfinished, *scores.broken):
-        parts.append(Text.assemble(("left out: ", "yellow"), plain(sentence)))
-    return Group(*parts)
+    tables = [_SectionTable(section, blocks) for section in sections(scores)]
+    left_out = [
+        Text.assemble(("left out: ", "yellow"), plain(sentence))
+        for sentence in (*scores.unfinished, *scores.broken)
+    ]
+    return Group(*tables, *left_out)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class _SectionTable:
         yield Text(plain(self.section.title), style="bold")
         for block in self.blocks:
             for columns in self._packed(block, options.max_width):
-                yield Padding(self._table(columns, notes, self._label_width(options.max_width)), (1, 0, 0, 0))
+                yield Padding(
+                    self._table(columns, notes, self._label_width(options.max_width)), (1, 0, 0, 0)
+                )
         yield Text()
         yield from notes.lines()
         yield legend(self.section)
@@ -79,11 +81,13 @@ class _SectionTable:
         return min(longest, max(8, width // LABEL_SHARE))
 
     def _table(self, metrics: Sequence[Metric], notes: Footnotes, label_width: int) -> Table:
-        table = Table(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1))
-        table.add_column("method", width=label_width, overflow="fold")
-        table.add_column("n", justify="right")
+        table = Table(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("method", width=label_width, overflow="fold", vertical="bottom")
+        table.add_column("n", justify="right", vertical="bottom")
         for metric in metrics:
-            table.add_column(header(metric), justify="right", vertical="top")
+            table.add_column(
+                header(metric), justify="right", vertical="bottom", width=self._width(metric)
+            )
         previous = None
         for row in self.section.rows:
             if previous and row.control and not previous.control:

@@ -1,0 +1,55 @@
+"""The command that makes a row's runs again."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from clbench.record import RunRecord
+
+
+def command(records: Sequence[RunRecord]) -> str:
+    """One shell command for the runs of a set-up, every choice spelled out.
+
+    A value that the command line cannot say (none, or a list) is left to its default.
+    """
+    record = records[0]
+    seeds = [each.seed for each in records]
+    words = [*_verb(record, seeds), "--source", record.stream.source]
+    for option, table in (
+        ("--protocol", record.stream.protocol),
+        ("--set", record.hyperparameters),
+    ):
+        for key, value in flat(table):
+            if isinstance(value, str | int | float):
+                words += [option, f"{key}={_spelled(value)}"]
+    words += ["--form", record.form, "--device", record.device, "--threads", str(record.threads)]
+    words += ["--bf16"] * (record.precision == "bfloat16") + ["--no-carry"] * (not record.carry)
+    return _lines(words)
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values with dotted names."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _lines(words: Sequence[str]) -> str:
+    """An option a line, as a shell reads it."""
+    quoted = [
+        f" \\\n  {word}" if word.startswith("--") else f" {shlex.quote(word)}" for word in words
+    ]
+    return "".join(quoted).strip()
+
+
+def _verb(record: RunRecord, seeds: Sequence[int]) -> list[str]:
+    names = [record.method.name, record.stream.name]
+    if len(seeds) == 1:
+        return ["clbench", "run", *names, "--seed", str(seeds[0])]
+    return ["clbench", "sweep", *names, "--seeds", ",".join(map(str, seeds))]
+
+
+def _spelled(value: str | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
