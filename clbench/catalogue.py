@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clbench.card import definition, keywords, read_card
 from clbench.errors import ClbenchError, listing
-from clbench.ledger import write_atomic
+from clbench.files import write_atomic
 from clbench.paths import cache_dir
 from clbench.plugin import Entry, Group, entries
 from clbench.preset import presets

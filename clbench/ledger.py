@@ -23,17 +23,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from clbench.errors import ClbenchError
+from clbench.files import partial_name, sync_folder, write_atomic, write_synced, writing
 from clbench.record import RunRecord
 
 MANIFEST = "manifest.json"
 CLOCK = "clock.json"
 LOCK = ".lock"
-DECISIVE = {  # of what is recorded: where it differs, a run is not the one that was begun
+DECISIVE: dict[
+    str, Any
+] = {  # of what is recorded: where it differs, a run is not the one that was begun
     "stream": {"fingerprint", "source_fingerprint"},
     "method": {"name", "code"},
     "hyperparameters": True,
@@ -44,8 +47,10 @@ DECISIVE = {  # of what is recorded: where it differs, a run is not the one that
 }
 
 
-class Seal(TypedDict):
+class Seal(BaseModel):
     """What a manifest says of a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     bytes: int
     sha256: str
@@ -96,11 +101,11 @@ class Ledger:
                 one exists, or the folder cannot be written.
         """
         file = self.path / "run.json"
-        with _writing(self.path):
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             for leftover in self.path.glob("versions/.writing-*"):
                 shutil.rmtree(leftover)
-            for leftover in self.path.glob(_partial(file, "*")):
+            for leftover in self.path.glob(partial_name(file, "*")):
                 leftover.unlink()
             if not file.exists():
                 write_atomic(file, record.model_dump_json(indent=2).encode())
@@ -131,14 +136,14 @@ class Ledger:
         partial = target.parent / f".writing-{target.name}"
         manifest = {name: _seal(data) for name, data in sorted(files.items())}
         try:
-            with _writing(target):
+            with writing(target):
                 partial.mkdir(parents=True)
                 for name, data in files.items():
-                    _write_synced(partial / name, data)
-                _write_synced(partial / MANIFEST, json.dumps(manifest, indent=2).encode())
-                _sync_folder(partial)
+                    write_synced(partial / name, data)
+                write_synced(partial / MANIFEST, _SEALS.dump_json(manifest, indent=2))
+                sync_folder(partial)
                 os.rename(partial, target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -155,8 +160,8 @@ class Ledger:
             seal, data = seals[name], file.read_bytes()
         except (FileNotFoundError, KeyError):
             raise ClbenchError(f"{file} is missing; {remedy}") from None
-        if len(data) != seal["bytes"]:
-            raise ClbenchError(f"{file} has {len(data)} bytes, not {seal['bytes']}; {remedy}")
+        if len(data) != seal.bytes:
+            raise ClbenchError(f"{file} has {len(data)} bytes, not {seal.bytes}; {remedy}")
         if _seal(data) != seal:
             raise ClbenchError(f"{file} was altered (its SHA-256 differs); {remedy}")
         return data
@@ -181,7 +186,7 @@ class Ledger:
 
         What it yields tells others how far the update in flight is.
         """
-        with _writing(self.path):
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             handle = open(self.path / LOCK, "a+")  # noqa: SIM115 - closed below
         with handle:
@@ -297,49 +302,5 @@ def _complaint(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}"
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say what to do where the file system refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise ClbenchError(
-            f"{path} cannot be written: {error.strerror or error}; see to space and permissions "
-            "and run again: what is recorded is kept"
-        ) from error
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(_partial(path, os.getpid()))
-    try:
-        _write_synced(partial, data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _partial(path: Path, writer: int | str) -> str:
-    """The name of a file while a process writes it."""
-    return f".{path.name}.{writer}"
-
-
 def _seal(data: bytes) -> Seal:
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return Seal(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

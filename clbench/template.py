@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 
 from clbench.errors import ClbenchError
-from clbench.ledger import write_atomic
+from clbench.files import write_atomic
 
 METHOD = Template('''"""${title}: one line on the idea, and the paper."""
 
