@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def _make(
     spec: Spec, store: Path, key: Key, contents: Contents, raw: Callable[[], Iterable[Path]]
 ) -> None:
     store.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(store)
+    _remove_abandoned(store.parent)
     partial = Path(tempfile.mkdtemp(prefix=f"{store.name}.", suffix=".partial", dir=store.parent))
     try:
         raw_files = [raw_file(path) for path in raw()]
@@ -131,9 +132,10 @@ def _rename(partial: Path, store: Path) -> None:
             raise
 
 
-def _remove_abandoned(store: Path) -> None:
-    """Delete what killed writers of this store left; a live one has written within a day."""
-    for partial in store.parent.glob(f"{store.name}.*.partial"):
-        newest = max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
-        if time.time() - newest > ABANDONED_SECONDS:
-            shutil.rmtree(partial, ignore_errors=True)
+def _remove_abandoned(stores: Path) -> None:
+    """Delete what killed writers left; a live one has written within a day."""
+    for partial in stores.glob("*.partial"):
+        with suppress(FileNotFoundError):  # its writer has just ended
+            newest = max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+            if time.time() - newest > ABANDONED_SECONDS:
+                shutil.rmtree(partial, ignore_errors=True)

@@ -178,7 +178,7 @@ def test_a_writer_that_fails_leaves_nothing(cache: Path):
 
 
 def test_what_a_killed_writer_left_is_removed_after_a_day(store: Path, raw: Path):
-    left = [store.with_name(f"{store.name}.{age}.partial") for age in ("old", "new")]
+    left = [store.with_name(f"{age}.partial") for age in ("old", "new")]
     for folder in left:
         folder.mkdir()
         (folder / "x_train.npy").write_bytes(b"half")
