@@ -1,19 +1,20 @@
-"""What an update cost: FLOPs by torch's counter, seconds, peak memory.
+"""What an update cost: FLOPs by torch's formulas, seconds, peak memory.
 
-Counting every operation would slow training down, so inside a training loop the counter runs on
-sampled steps (1, 2, 4, 8, ...) and a step between is charged as the last sampled one, in
-proportion to its size. Outside loops everything is counted.
+Counting looks at every operation and would slow training down, so inside a training loop it
+happens on sampled steps (1, 2, 8, 32, ...) and a step between is charged as the last sampled one,
+in proportion to its size. Outside loops everything is counted.
 """
 
 import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import DispatchKey
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 
 class FlopMeter:
@@ -23,86 +24,119 @@ class FlopMeter:
         self.total = 0
         self.steps = 0
         self.samples = 0
-        self._counter: FlopCounterMode | None = None
+        self.in_loop = False
+        self._measuring = False
+        self._counter: _Counter | None = None
 
     def __enter__(self) -> "FlopMeter":
-        self._start()
+        self._measuring = True
+        self.count()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()
+    def __exit__(self, *_: object) -> None:
+        self._measuring = False
+        self.rest()
 
     def loop(self) -> "LoopMeter":
         """A meter for the steps of one loop."""
         return LoopMeter(self)
 
-    @property
-    def running(self) -> bool:
-        """Whether operations are being counted now."""
-        return self._counter is not None
+    def count(self) -> None:
+        """Count what runs from now on, unless this is left already."""
+        if self._measuring and self._counter is None:
+            self._counter = _Counter()  # type: ignore[no-untyped-call]
+            self._counter.__enter__()  # type: ignore[no-untyped-call]
 
-    def _start(self) -> None:
-        self._counter = FlopCounterMode(display=False)
-        self._counter.__enter__()
-
-    def _stop(self) -> None:
+    def rest(self) -> None:
+        """Let what runs from now on pass uncounted."""
         if self._counter is not None:
-            self._counter.__exit__(None, None, None)
-            self.total += self._counter.get_total_flops()
+            self._counter.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self.total += self._counter.total
             self._counter = None
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Run something without counting it."""
-        self._stop()
-        try:
-            yield
-        finally:
-            self._start()
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Settle the total before and after, so that their difference is what ran inside."""
-        with self.paused():
-            self._start()
-            try:
-                yield
-            finally:
-                self._stop()
 
 
 class LoopMeter:
-    """Charges the steps of one loop to a meter."""
+    """Charges the steps of one loop to a meter, while it is entered.
+
+    A step lasts until the next begins. A loop within a step of another is a part of that step.
+    `samples` are those that its steps began with so far.
+    """
 
     def __init__(self, meter: FlopMeter) -> None:
-        self._meter = meter
         self.samples = 0
+        self._meter = meter
+        self._outermost = False
         self._step = 0
+        self._sampled = 0  # size of the step that is being counted, 0 if none is
+        self._before = 0
         self._per_sample = 0.0
 
-    @contextmanager
-    def step(self, size: int) -> Iterator[None]:
-        """One step over `size` samples."""
-        meter, self._step = self._meter, self._step + 1
+    def __enter__(self) -> "LoopMeter":
+        self._outermost = not self._meter.in_loop
+        if self._outermost:
+            self._meter.in_loop = True
+            self._meter.rest()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._outermost:
+            self._settle()
+            self._meter.in_loop = False
+            self._meter.count()
+
+    def step(self, size: int) -> None:
+        """A step over `size` samples begins."""
         self.samples += size
-        meter.steps += 1
-        meter.samples += size
-        if not meter.running:  # not measuring, or inside a step that is charged as a whole
-            yield
-        elif self._step & (self._step - 1) == 0:
-            with meter.counted():
-                before = meter.total
-                yield
-            self._per_sample = (meter.total - before) / size
+        self._meter.steps += 1
+        self._meter.samples += size
+        if not self._outermost:
+            return
+        self._settle()
+        self._step += 1
+        if _is_sampled(self._step):
+            self._sampled, self._before = size, self._meter.total
+            self._meter.count()
         else:
-            meter.total += round(self._per_sample * size)
-            with meter.paused():
-                yield
+            self._meter.total += round(self._per_sample * size)
+
+    def _settle(self) -> None:
+        if self._sampled:
+            self._meter.rest()
+            self._per_sample = (self._meter.total - self._before) / self._sampled
+            self._sampled = 0
+
+
+def _is_sampled(step: int) -> bool:
+    """Whether a step is 1, 2, 8, 32, ...: the first, and two times a power of four."""
+    return step == 1 or (step & (step - 1) == 0 and step.bit_length() % 2 == 0)
+
+
+class _Counter(TorchDispatchMode):
+    """Sums torch's formulas over operations; its own counter also follows modules, at a cost."""
+
+    supports_higher_order_operators = True
+    total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        formula = flop_registry.get(getattr(func, "_overloadpacket", func))
+        if formula is None and _is_composite(func):
+            with self:
+                return func.decompose(*args, **kwargs)
+        out = func(*args, **kwargs)
+        if formula is not None:
+            self.total += formula(*args, **kwargs, out_val=out)
+        return out
+
+
+@cache
+def _is_composite(func: Any) -> bool:
+    """Whether an operation is made of others: inference mode hands such on undivided."""
+    return isinstance(func, torch._ops.OpOverload) and func.has_kernel_for_dispatch_key(
+        DispatchKey.CompositeImplicitAutograd
+    )
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -78,19 +78,21 @@ class View:
         ids = self._granted(with_past=with_past)
         epochs = training.epochs if self.protocol.epochs is None else self.protocol.epochs
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
-        loop, total = self._meter.loop(), max(1, epochs * len(ids))
-        for epoch in range(epochs):
-            order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
-            for some in order.split(training.batch_size):
-                with loop.step(len(some)):
+        total = max(1, epochs * len(ids))
+        with self._meter.loop() as loop:
+            for epoch in range(epochs):
+                order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
+                for some in order.split(training.batch_size):
+                    loop.step(len(some))
                     yield self._batch(some, prepare, first_pass=epoch == 0)
-                self._pulse(loop.samples / total)
+                    self._pulse(loop.samples / total)
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented."""
-        loop = self._meter.loop()
-        for some in self._granted(with_past=False).to(self.device).split(size):
-            with loop.step(len(some)):
+        ids = self._granted(with_past=False).to(self.device)
+        with self._meter.loop() as loop:
+            for some in ids.split(size):
+                loop.step(len(some))
                 yield self._batch(some, to_input, first_pass=True)
 
     def _granted(self, *, with_past: bool) -> Tensor:
