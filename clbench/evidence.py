@@ -163,7 +163,7 @@ class Evidence:
     def confidence(self) -> FloatArray:
         """[n] probability that the last version gives to its answer."""
         top = self._last["top_logit"][:, 0].astype(np.float64)
-        return _fixed(np.minimum(1.0, np.exp(top - self._last["logsumexp"])))
+        return _fixed(np.exp(top - self._last["logsumexp"]))
 
     @cached_property
     def nll(self) -> FloatArray:

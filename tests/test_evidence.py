@@ -176,6 +176,12 @@ def test_an_altered_file_is_named(run, name):
         _ = Evidence(run).labels, Evidence(run).cost, Evidence(run).clock
 
 
+def test_a_manifest_of_another_shape_is_named(run):
+    (run.folder(1) / "manifest.json").write_bytes(b'{"cost.json": 3}')
+    with pytest.raises(ClbenchError, match=r"001/manifest.json"):
+        _ = Evidence(run).cost
+
+
 def test_a_cost_without_a_field_is_named_with_the_field(run):
     rewrite(run, 2, "cost.json", json.dumps({"flops_learn": 1}).encode())
     with pytest.raises(ClbenchError, match=r"002/cost.json: flops_predict: Field required"):

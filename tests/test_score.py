@@ -66,6 +66,13 @@ def test_joint_is_found_among_the_runs_by_stream_and_seed(tmp_path):
     assert values[2].why == "no finished run of joint with seed 1 on this stream"
 
 
+def test_joint_on_other_features_is_another_control(tmp_path):
+    features = STREAM.model_copy(update={"source_fingerprint": "1" * 64})
+    joint = write_run(tmp_path / "joint", features, PERFECT, method="joint", control=True)
+    (scored, _) = score_runs([run(tmp_path / "a"), joint], ["intransigence"]).runs
+    assert scored.values["intransigence"].value is None
+
+
 def test_an_unfinished_run_is_left_out_and_told(tmp_path):
     half = write_run(tmp_path / "half", STREAM, PERFECT[:2])
     scores = score_runs([half, run(tmp_path / "whole")])
