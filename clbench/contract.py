@@ -1,13 +1,11 @@
 """The contract that every method keeps, as checks that an author can run on his own file.
 
-The checks play a small real stream: six classes of digits, three updates, two epochs. A check
-raises `BrokenContract` with what was seen and what would be right.
+A check plays the small stream of `clbench.subject` and raises `BrokenContract` with what was seen
+and what would be right.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +14,28 @@ import torch
 from torch import Tensor, nn
 
 from clbench import state
-from clbench.augment import to_input
 from clbench.cost import FlopMeter
-from clbench.ledger import Ledger, differences
+from clbench.hoard import stored_samples
+from clbench.ledger import differences
 from clbench.method import Method
-from clbench.play import Run, play
-from clbench.plugin import load
-from clbench.recording import run_record
-from clbench.settings import Settings
-from clbench.source.base import IntArray, Source, Split, open_source
-from clbench.spec import Spec
-from clbench.stream import Protocol, Stream
+from clbench.play import Run
+from clbench.subject import Subject, digits, garbled, inputs, played
+
+__all__ = ["CHECKS", "BrokenContract", "Check", "Subject", "check"]
 
 BUDGET = 64 << 20
 TOLERANCE = 1e-4  # sums are rounded differently when batches are cut differently
-SETTINGS = Settings(threads=1)
+GLOBAL_SETTINGS: Mapping[str, Callable[[], Any]] = {
+    "set_default_dtype": torch.get_default_dtype,
+    "set_float32_matmul_precision": torch.get_float32_matmul_precision,
+    "set_grad_enabled": torch.is_grad_enabled,
+    "set_num_threads": torch.get_num_threads,
+    "use_deterministic_algorithms": torch.are_deterministic_algorithms_enabled,
+}
 
 
 class BrokenContract(Exception):  # noqa: N818 - the verdict of a check, not a fault
     """What a method does that it may not."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A method under test, with the hyperparameters that differ from its defaults."""
-
-    kind: type[Method]
-    hyperparameters: Mapping[str, Any]
-
-    @contextmanager
-    def run(self, source: Source | None = None) -> Iterator[Run]:
-        """A run in a temporary folder, nothing played yet."""
-        stream, samples = small_stream(), source or open_source(Spec("digits"))
-        record = run_record(stream, samples, self.kind, self.hyperparameters, 0, SETTINGS)
-        with tempfile.TemporaryDirectory() as folder:
-            ledger = Ledger(Path(folder))
-            ledger.begin(record)
-            yield Run(ledger, stream, samples, self.kind, self.hyperparameters)
-
-    def play(self, folder: Path, stop_after: int | None = None) -> Ledger:
-        """Play the whole stream, or fail after some version."""
-
-        def stop(version: int) -> None:
-            if version == stop_after:
-                raise InterruptedError
-
-        source = open_source(Spec("digits"))
-        arguments = (self.kind, self.hyperparameters, 0, folder, SETTINGS, stop)
-        return play(small_stream(), source, *arguments)
 
 
 Check = Callable[[Subject], None]
@@ -81,7 +53,10 @@ def plays_what_its_card_says(subject: Subject) -> None:
     """The card names at least one kind of update, and the method has a handler for each."""
     for kind in subject.kind.card.plays:
         if getattr(subject.kind, kind, None) is getattr(Method, kind, None):
-            raise BrokenContract(f"its card plays {kind!r}, but it defines no {kind}(view)")
+            raise BrokenContract(
+                f"its card plays {kind!r}, but it defines no {kind}(view); "
+                f"define it, or take {kind!r} out of plays"
+            )
     if not subject.kind.card.plays:
         raise BrokenContract("its card plays nothing; name the kinds of update it handles")
 
@@ -100,18 +75,31 @@ def same_seed_gives_same_bytes(subject: Subject) -> None:
 
 @check
 def resumes_where_it_stopped(subject: Subject) -> None:
-    """A run that was interrupted and continued leaves the ledger of one that was not."""
+    """A run that new processes continue leaves the ledger of one that was not interrupted."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         for version in (0, 1):
             try:
-                subject.play(Path(two), stop_after=version)
+                subject.anew().play(Path(two), stop_after=version)
             except InterruptedError:
                 continue
-        found = differences(subject.play(Path(one)), subject.play(Path(two)))
+        found = differences(subject.anew().play(Path(one)), subject.anew().play(Path(two)))
     if found:
         raise BrokenContract(
-            f"a continued run differs in {found[0]}; something that learn() uses is neither in "
-            "state() nor made by build()"
+            f"a continued run differs in {found[0]}; something that learn() uses outlives an "
+            "update in the class or its module; keep it in an attribute named in carries"
+        )
+
+
+@check
+def carries_all_that_updates_use(subject: Subject) -> None:
+    """Made anew from its state after every update, it learns as if it had lived on."""
+    with subject.run() as run:
+        one, two, x = played(run, 3, carry=False), played(run, 3), inputs(run)
+        close(
+            one.predict(x),
+            two.predict(x),
+            "predict, after updates over which the method lived on or was made anew,",
+            f"carry what learn() uses, or make it in build(){suspects(one, run.built())}",
         )
 
 
@@ -119,27 +107,35 @@ def resumes_where_it_stopped(subject: Subject) -> None:
 def state_round_trip_changes_no_prediction(subject: Subject) -> None:
     """A method made anew from its state answers as before."""
     with subject.run() as run:
-        method, x = played(run, 2), inputs(run)
+        method, x = played(run, 2, carry=False), inputs(run)
         copy = run.rebuilt(state.pack(method.state()))
         for ask in ("predict", "embed"):
-            close(getattr(method, ask)(x), getattr(copy, ask)(x), f"{ask} after load(state())")
+            close(
+                getattr(method, ask)(x),
+                getattr(copy, ask)(x),
+                f"{ask}, before and after load(state()),",
+                f"carry what it uses, or make it in build(){suspects(method, run.built())}",
+            )
 
 
 @check
 def answers_do_not_depend_on_the_batch(subject: Subject) -> None:
     """The same input gets the same answer alone, in a crowd, and in another order."""
+    remedy = "answer in eval mode (`with evaluating(self.model)`), each input by itself"
     with subject.run() as run:
         method, x = played(run, 2), inputs(run)
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
         for ask in (method.predict, method.embed):
             whole, name = ask(x), ask.__name__
-            close(whole, torch.cat([ask(part) for part in x.split(7)]), f"{name} in batches of 7")
-            close(whole[order], ask(x[order]), f"{name} in another order")
+            parts = torch.cat([ask(part) for part in x.split(7)])
+            close(whole, parts, f"{name} in batches of 7", remedy)
+            close(whole[order], ask(x[order]), f"{name} in another order", remedy)
+            close(whole[:1], ask(x[:1]), f"{name} of one input alone", remedy)
 
 
 @check
 def answering_changes_nothing(subject: Subject) -> None:
-    """Predict and embed leave modes, state and inputs as they found them."""
+    """Modes, state and inputs are after predict and embed what they were before."""
     with subject.run() as run:
         method, x = played(run, 1), inputs(run)
         before, given = (modes(method), state.pack(method.state())), x.clone()
@@ -149,9 +145,9 @@ def answering_changes_nothing(subject: Subject) -> None:
     if before[0] != after[0]:
         raise BrokenContract("predict or embed changes train/eval mode; use `with evaluating(...)`")
     if before[1] != after[1]:
-        raise BrokenContract("predict or embed changes the state; only updates may")
+        raise BrokenContract("predict or embed changes the state; leave that to updates")
     if not torch.equal(x, given):
-        raise BrokenContract("predict or embed writes into its inputs")
+        raise BrokenContract("predict or embed writes into its inputs; work on a copy")
 
 
 @check
@@ -163,7 +159,31 @@ def leaves_the_source_as_it_was(subject: Subject) -> None:
         before = samples.gather(ids).clone(), samples.y.clone()
         played(run, 2)
         if not (torch.equal(samples.gather(ids), before[0]) and torch.equal(samples.y, before[1])):
-            raise BrokenContract("learning changes the source's samples or labels in place")
+            raise BrokenContract(
+                "learning changes the source's samples or labels in place; "
+                "use what view.batches() and view.chunks() hand out"
+            )
+
+
+@check
+def leaves_torch_as_it_was(subject: Subject) -> None:
+    """Updates and answers leave torch's global settings as they found them."""
+    before = {name: read() for name, read in GLOBAL_SETTINGS.items()}
+    try:
+        with subject.run() as run:
+            method = played(run, 1)
+            method.predict(inputs(run))
+            method.embed(inputs(run))
+        after = {name: read() for name, read in GLOBAL_SETTINGS.items()}
+    finally:
+        for name, value in before.items():
+            getattr(torch, name)(value)
+    for name, value in before.items():
+        if after[name] != value:
+            raise BrokenContract(
+                f"torch.{name} was {value} and is {after[name]} after it, for other runs too; "
+                "set it back, or use a context manager"
+            )
 
 
 @check
@@ -175,9 +195,12 @@ def reads_only_what_is_granted(subject: Subject) -> None:
         expected = second_update(run, carried, needs_past)
         updates = run.stream.updates
     granted = [updates[1].samples, *([updates[0].samples] if needs_past else [])]
-    with subject.run(garbled(open_source(Spec("digits")), np.concatenate(granted))) as run:
+    with subject.run(garbled(digits(), np.concatenate(granted))) as run:
         if second_update(run, carried, needs_past) != expected:
-            raise BrokenContract("the result depends on samples that the update does not grant")
+            raise BrokenContract(
+                "the result depends on samples that the update does not grant; "
+                "use what view.batches() and view.chunks() hand out"
+            )
 
 
 @check
@@ -185,11 +208,17 @@ def carries_within_the_budget(subject: Subject) -> None:
     """The state fits 64 MiB on tiny images, and holds no training samples unless it says replay."""
     with subject.run() as run:
         carried = state.pack(played(run, 2).state())
-        size, stored = sum(map(len, carried.values())), stored_samples(run, carried)
-    if size > BUDGET:
-        raise BrokenContract(f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed")
+        seen = run.samples["train"].gather(torch.from_numpy(run.stream.retained(2)))
+        stored = stored_samples(state.unpack(carried, run.device), seen)
+    if (size := sum(map(len, carried.values()))) > BUDGET:
+        raise BrokenContract(
+            f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed; "
+            "shorten carries, or what those attributes hold"
+        )
     if stored and "replay" not in subject.kind.card.needs:
-        raise BrokenContract(f'carries {stored} training samples; its card must need "replay"')
+        raise BrokenContract(
+            f'carries {stored} training samples; write needs=("replay",) in its card'
+        )
 
 
 def second_update(run: Run, carried: dict[str, bytes], needs_past: bool) -> dict[str, bytes]:
@@ -200,66 +229,52 @@ def second_update(run: Run, carried: dict[str, bytes], needs_past: bool) -> dict
     for update in run.stream.updates[0 if needs_past else 1 : 2]:
         granted[torch.from_numpy(update.samples)] = True
     if bool((view.read & ~granted).any()):
-        raise BrokenContract("the view handed out samples that it does not grant")
+        raise BrokenContract(
+            "the view handed out samples that it does not grant; "
+            "do not write to a view's attributes"
+        )
     return state.pack(method.state())
 
 
-def garbled(source: Source, kept: IntArray) -> Source:
-    """The source with every training sample replaced but those kept."""
-    x = np.random.default_rng(0).integers(0, 256, source.train.x.shape, dtype=np.uint8)
-    x[kept] = source.train.x[kept]
-    return replace(source, train=Split(x, source.train.y))
+def suspects(method: Method, fresh: Method) -> str:
+    """Attributes that updates made or changed and that are not carried, for an error's end."""
+    names = [
+        name
+        for name, value in vars(method).items()
+        if name not in method.carries and not _alike(value, vars(fresh).get(name))
+    ]
+    return f"; not carried: {', '.join(names)}" if names else ""
 
 
-def stored_samples(run: Run, carried: dict[str, bytes]) -> int:
-    """How many rows of carried tensors are training samples, as stored or as prepared."""
-    raw = run.samples["train"].gather(torch.from_numpy(run.stream.retained(2)))
-    known = {row.numpy().tobytes() for form in (raw, to_input(raw)) for row in form}
-    tensors = [t for t in leaves(state.unpack(carried, run.device)) if t.ndim > 1]
-    return sum(row.numpy().tobytes() in known for tensor in tensors for row in tensor.cpu())
-
-
-def leaves(tree: state.State) -> Iterator[Tensor]:
-    """All tensors of a state tree."""
-    for value in tree.values():
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from leaves(value)
-
-
-def played(run: Run, updates: int) -> Method:
-    """The method after some updates, carried over each."""
-    method = run.built()
-    for version in range(1, updates + 1):
-        run.update(method, version, FlopMeter())
-        method = run.rebuilt(state.pack(method.state()))
-    return method
-
-
-def inputs(run: Run) -> Tensor:
-    """The test inputs of the classes of the first two updates."""
-    ids = np.concatenate([e.samples for e in run.stream.evals[:2]])
-    return to_input(run.samples["test"].gather(torch.from_numpy(ids)))
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two values are the same, as far as can be told: objects of one type are."""
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, bool | int | float | str):
+        return bool(one == two)
+    return type(one) is type(two)
 
 
 def modes(method: Method) -> list[bool]:
-    """Train or eval mode of every module that the method holds."""
-    held = [value for value in vars(method).values() if isinstance(value, nn.Module)]
-    return [part.training for module in held for part in module.modules()]
+    """Train or eval mode of every module that the method holds, in containers too."""
+    return [part.training for module in _modules(vars(method)) for part in module.modules()]
 
 
-def close(one: Tensor, two: Tensor, what: str) -> None:
+def _modules(held: Any) -> Iterator[nn.Module]:
+    if isinstance(held, nn.Module):
+        yield held
+    elif isinstance(held, Mapping):
+        yield from _modules(list(held.values()))
+    elif isinstance(held, Iterable) and not isinstance(held, str | bytes | Tensor | Iterator):
+        for each in held:
+            yield from _modules(each)
+
+
+def close(one: Tensor, two: Tensor, what: str, remedy: str) -> None:
     """Compare answers up to rounding."""
     gap = float((one - two).abs().max()) if one.shape == two.shape else float("inf")
     scale = 1 + float(one.abs().max())
     if not gap <= TOLERANCE * scale:
-        raise BrokenContract(f"{what} differs by {gap:.2g} at values up to {scale - 1:.2g}")
-
-
-def small_stream() -> Stream:
-    """Classes 0 to 5 of digits in three updates."""
-    generator = load("streams", "class_incremental")
-    source, protocol = open_source(Spec("digits")), Protocol(epochs=2)
-    stream: Stream = generator(source, "contract", protocol, increment=2, order=[0, 1, 2, 3, 4, 5])
-    return stream
+        raise BrokenContract(
+            f"{what} differs by {gap:.2g} at values up to {scale - 1:.2g}; {remedy}"
+        )

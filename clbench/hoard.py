@@ -1,0 +1,64 @@
+"""Training samples in a method's state, in whatever type, scale or layout they are kept."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from clbench.state import State
+
+LIKENESS = 0.9999  # correlation: above what rounding to bfloat16 leaves, below that of kin
+BLOCK = 1 << 14
+
+
+def stored_samples(carried: State, samples: Tensor) -> int:
+    """How many of `samples` [N, ...], at least, stand in a state tree.
+
+    A sample is known again by its correlation with a row, so neither a type nor a scale nor an
+    offset hides it; rows are looked for in tensors and lists, cut in the ways that people store.
+    """
+    known = _standardised(samples.cpu().reshape(len(samples), -1))
+    return sum(
+        max((_count(rows, known) for rows in _rows(tensor, known.shape[1])), default=0)
+        for tensor in _leaves(carried)
+    )
+
+
+def _rows(tensor: Tensor, width: int) -> Iterator[Tensor]:
+    """Candidates [n, width]: end to end, the ends of longer rows (a label beside), columns."""
+    flat = tensor.reshape(-1)
+    yield flat[: len(flat) // width * width].reshape(-1, width)
+    if tensor.ndim > 1:
+        rows = tensor.reshape(len(tensor), -1)
+        for matrix in (rows, rows.T):
+            if matrix.shape[1] >= width:
+                yield matrix[:, :width]
+                yield matrix[:, -width:]
+
+
+def _count(rows: Tensor, known: Tensor) -> int:
+    return sum(
+        int(((_standardised(some) @ known.T).amax(1) > LIKENESS).sum())
+        for some in rows.split(BLOCK)
+        if len(some)
+    )
+
+
+def _standardised(rows: Tensor) -> Tensor:
+    """Rows without their mean and of length 1; a constant row becomes 0, which is like nothing."""
+    centred = rows.double() - rows.double().mean(1, keepdim=True)
+    return torch.nn.functional.normalize(centred.nan_to_num(), dim=1).float()
+
+
+def _leaves(tree: State) -> Iterator[Tensor]:
+    """All tensors of a state tree, and its lists of numbers as tensors."""
+    for value in tree.values():
+        if isinstance(value, Tensor):
+            yield value.cpu()
+        elif isinstance(value, Mapping):
+            yield from _leaves(value)
+        elif isinstance(value, list | tuple):
+            try:
+                yield torch.tensor(value, dtype=torch.float64)
+            except (TypeError, ValueError):  # text, or rows of several lengths
+                continue

@@ -1,0 +1,134 @@
+"""A method under test on a small real stream: six classes of digits, three updates, two epochs."""
+
+import importlib.util
+import inspect
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clbench import state
+from clbench.augment import to_input
+from clbench.card import Card
+from clbench.cost import FlopMeter
+from clbench.ledger import Ledger
+from clbench.method import Method
+from clbench.play import Run, play
+from clbench.plugin import load
+from clbench.recording import run_record
+from clbench.settings import Settings
+from clbench.source.base import IntArray, Source, Split, open_source
+from clbench.spec import Spec
+from clbench.stream import Protocol, Stream
+
+SETTINGS = Settings(threads=1)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method under test, with the hyperparameters that differ from its defaults."""
+
+    kind: type[Method]
+    hyperparameters: Mapping[str, Any]
+
+    @contextmanager
+    def run(self, source: Source | None = None) -> Iterator[Run]:
+        """A run in a temporary folder, nothing played yet."""
+        stream, samples = small_stream(self.kind.card), source or digits()
+        record = run_record(stream, samples, self.kind, self.hyperparameters, 0, SETTINGS)
+        with tempfile.TemporaryDirectory() as folder:
+            ledger = Ledger(Path(folder))
+            ledger.begin(record)
+            yield Run(ledger, stream, samples, self.kind, self.hyperparameters)
+
+    def play(self, folder: Path, stop_after: int | None = None) -> Ledger:
+        """Play the whole stream, or fail after some version."""
+
+        def stop(version: int) -> None:
+            if version == stop_after:
+                raise InterruptedError
+
+        arguments = (self.kind, self.hyperparameters, 0, folder, SETTINGS, stop)
+        return play(small_stream(self.kind.card), digits(), *arguments)
+
+    def anew(self) -> "Subject":
+        """The subject as a new process would import it.
+
+        What its class or its module gathered is gone. A class made inside a function cannot be
+        imported and stays as it is.
+        """
+        if "<locals>" in self.kind.__qualname__:
+            return self
+        found: Any = _imported_again(self.kind)
+        for name in self.kind.__qualname__.split("."):
+            found = getattr(found, name)
+        return replace(self, kind=found)
+
+
+def played(run: Run, updates: int, *, carry: bool = True) -> Method:
+    """The method after some updates: made anew from its state after each, or living on."""
+    method = run.built()
+    for version in range(1, updates + 1):
+        run.update(method, version, FlopMeter())
+        if carry:
+            method = run.rebuilt(state.pack(method.state()))
+    return method
+
+
+def inputs(run: Run) -> Tensor:
+    """The test inputs of the classes of the first two updates."""
+    ids = np.concatenate([e.samples for e in run.stream.evals[:2]])
+    return to_input(run.samples["test"].gather(torch.from_numpy(ids)))
+
+
+def digits() -> Source:
+    """The samples of the small stream."""
+    return open_source(Spec("digits"))
+
+
+def garbled(source: Source, kept: IntArray) -> Source:
+    """The source with every training sample and label replaced but those kept."""
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 256, source.train.x.shape).astype(np.uint8)
+    y = generator.integers(0, len(source.classes), source.train.y.shape)
+    x[kept], y[kept] = source.train.x[kept], source.train.y[kept]
+    return replace(source, train=Split(x, y))
+
+
+def small_stream(card: Card) -> Stream:
+    """Classes 0 to 5 of digits in three updates, under a protocol that grants what a card needs."""
+    protocol = Protocol(
+        epochs=2,
+        past="all" if "past" in card.needs else "none",
+        task_ids="task-ids" in card.needs,
+    )
+    generator = load("streams", "class_incremental")
+    stream: Stream = generator(
+        digits(), "contract", protocol, increment=2, order=[0, 1, 2, 3, 4, 5]
+    )
+    return stream
+
+
+def _imported_again(kind: type[Method]) -> Any:
+    # A script's own checks must not run again: it is imported as worker processes import it.
+    name = "__mp_main__" if kind.__module__ == "__main__" else kind.__module__
+    spec = importlib.util.spec_from_file_location(name, inspect.getfile(kind))
+    assert spec is not None
+    assert spec.loader is not None
+    module, before = importlib.util.module_from_spec(spec), sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+    return module
