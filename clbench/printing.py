@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def print_run(outcome: Outcome, *, as_json: bool) -> None:
         ClbenchError: it broke.
     """
     if outcome.path is None:
-        raise ClbenchError(f"{outcome.cell.method} broke; what was recorded before is kept")
+        raise ClbenchError(outcome.error or "the run broke")
     scores = _scored([Ledger(outcome.path)], None)
     if as_json:
         _print_json({**_run(scores.runs[0]), "broken": scores.broken})
@@ -83,7 +84,7 @@ def print_report(roots: Sequence[Path], output: Path) -> None:
 
     ledgers = find_ledgers(*roots)
     with _bar("scoring") as progress:
-        scores = write_report(ledgers, output, progress)
+        scores = write_report(ledgers, output, progress=progress)
     Console().print(score_table(scores))
     _print_path("report:", output.resolve())
 
@@ -98,15 +99,17 @@ def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json
 
 def _scored(ledgers: Sequence[Ledger], metrics: Sequence[str] | None) -> Scores:
     with _bar("scoring") as progress:
-        return score_runs(ledgers, metrics, progress=progress)
+        return score_runs(ledgers, metrics, progress=partial(progress, "scoring"))
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar that vanishes when it is done."""
+def _bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar that vanishes when it is done; told what goes on, how much is done, of what."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda what, done, total: progress.update(
+            task, description=what, completed=done, total=total
+        )
 
 
 def _run(run: RunScores) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def run_record(
         ClbenchError: a hyperparameter is wrong, or the method cannot play the stream.
     """
     check_plays(kind.card, stream)
+    check_device(settings.device)
     method = make_method(kind, hyperparameters)
     return RunRecord(
         stream=_stream_record(stream, source),
@@ -82,6 +83,19 @@ def check_plays(card: Card, stream: Stream) -> None:
         raise ClbenchError(f"{card.name} needs past data, which {stream.name} does not grant")
     if "task-ids" in card.needs and not protocol.task_ids:
         raise ClbenchError(f"{card.name} needs task ids at test, which {stream.name} hides")
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ClbenchError: it has no such name, or this machine has none.
+    """
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ClbenchError(f"device {name!r} cannot be used: {reason}") from None
 
 
 def _stream_record(stream: Stream, source: Source) -> StreamRecord:

@@ -17,7 +17,7 @@ from clbench.sweep import Cell, StreamChoice
 
 def play_cell(cell: Cell, on_version: Callable[[int], None]) -> Ledger:
     """Make the run of a cell, or continue it."""
-    opened, kind = _open(_key(cell.stream)), load_method(cell.method)
+    kind, opened = load_method(cell.method), _open(_key(cell.stream))
     return play(
         opened.stream,
         opened.source,
@@ -36,7 +36,7 @@ def planned(cell: Cell) -> tuple[Ledger, int]:
     Raises:
         ClbenchError: a name, hyperparameter or protocol field is wrong; nothing is trained.
     """
-    opened, kind = _open(_key(cell.stream)), load_method(cell.method)
+    kind, opened = load_method(cell.method), _open(_key(cell.stream))
     chosen = hyperparameters(kind, opened.recipe, cell.hyperparameters)
     record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, cell.settings)
     return Ledger(run_path(cell.root, record)), len(opened.stream.updates) + 1

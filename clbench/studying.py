@@ -48,7 +48,7 @@ def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:
         def report(outcome: Outcome) -> None:
             done.append(outcome)
             progress.update(task, description=_title(len(done), cells))
-            if outcome.error:
+            if outcome.trace or (outcome.error and len(cells) > 1):
                 print_broken(progress.console, outcome)
 
         def count() -> None:
