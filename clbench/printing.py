@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def print_report(roots: Sequence[Path], output: Path) -> None:
     from clbench.report.page import write_report
 
     ledgers = find_ledgers(*roots)
-    with _bar("scoring") as progress:
+    with _bar("writing the report") as progress:
         scores = write_report(ledgers, output, progress=progress)
     Console().print(score_table(scores))
     _print_path("report:", output.resolve())
@@ -99,17 +98,15 @@ def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json
 
 def _scored(ledgers: Sequence[Ledger], metrics: Sequence[str] | None) -> Scores:
     with _bar("scoring") as progress:
-        return score_runs(ledgers, metrics, progress=partial(progress, "scoring"))
+        return score_runs(ledgers, metrics, progress=progress)
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar that vanishes when it is done; told what goes on, how much is done, of what."""
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that vanishes when it is done."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title)
-        yield lambda what, done, total: progress.update(
-            task, description=what, completed=done, total=total
-        )
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _run(run: RunScores) -> dict[str, Any]:
