@@ -1,7 +1,8 @@
 """Files that are either whole or not there, and what to do when the disk refuses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def write_synced(path: Path, data: bytes) -> None:
         handle.write(data)
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write several files of a folder and wait until all are on the disk.
+
+    Side by side, since a file system commits what waits together at once.
+    """
+    with ThreadPoolExecutor(max(1, len(files))) as pool:
+        list(pool.map(write_synced, (folder / name for name in files), files.values()))
 
 
 def sync_folder(path: Path) -> None:

@@ -28,7 +28,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from clbench.errors import ClbenchError
-from clbench.files import partial_name, sync_folder, write_atomic, write_synced, writing
+from clbench.files import partial_name, sync_folder, write_atomic, write_together, writing
 from clbench.record import RunRecord
 
 MANIFEST = "manifest.json"
@@ -138,9 +138,8 @@ class Ledger:
         try:
             with writing(target):
                 partial.mkdir(parents=True)
-                for name, data in files.items():
-                    write_synced(partial / name, data)
-                write_synced(partial / MANIFEST, _SEALS.dump_json(manifest, indent=2))
+                sealed = {MANIFEST: _SEALS.dump_json(manifest, indent=2)}
+                write_together(partial, {**files, **sealed})
                 sync_folder(partial)
                 os.rename(partial, target)
                 sync_folder(target.parent)
