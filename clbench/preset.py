@@ -3,7 +3,7 @@
 import importlib.resources
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -79,8 +79,10 @@ def open_preset(
     spec = parse_spec(source) if source else _spec(preset.source)
     if embed:
         spec = Spec("embedded", {"source": str(spec), "backbone": embed})
-    label = name + "".join(f"+{k}={v}" for k, v in sorted((protocol or {}).items()))
-    rules = _protocol({**preset.protocol, **(protocol or {})}, label)
+    usual = _protocol(preset.protocol, name)
+    rules = _protocol({**preset.protocol, **(protocol or {})}, name)
+    changed = {k: v for k, v in asdict(rules).items() if v != getattr(usual, k)}
+    label = name + "".join(f"+{k}={v}" for k, v in changed.items())
     samples = open_source(spec)
     return Opened(_generate(preset, samples, label, rules), samples, preset.recipe)
 

@@ -1,6 +1,7 @@
 """What `run`, `sweep`, `score`, `compare` and `report` print."""
 
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,7 @@ def print_report(roots: Sequence[Path], output: Path) -> None:
 
     ledgers = find_ledgers(*roots)
     with _bar("writing the report") as progress:
-        scores = write_report(ledgers, output, progress=progress)
+        scores = write_report(ledgers, output, jobs=_jobs(ledgers), progress=progress)
     Console().print(score_table(scores))
     _print_path("report:", output.resolve())
 
@@ -98,7 +99,12 @@ def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json
 
 def _scored(ledgers: Sequence[Ledger], metrics: Sequence[str] | None) -> Scores:
     with _bar("scoring") as progress:
-        return score_runs(ledgers, metrics, progress=progress)
+        return score_runs(ledgers, metrics, jobs=_jobs(ledgers), progress=progress)
+
+
+def _jobs(ledgers: Sequence[Ledger]) -> int:
+    """Processes to score with; starting them costs as much as a hundred runs."""
+    return (os.cpu_count() or 1) if len(ledgers) > 100 else 1
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class EWC(Method):
         name="ewc",
         paper="1612.00796",
         family="regularisation",
-        notes="The paper's form keeps a Fisher and an anchor for every past update; form=online keeps "
+        notes="The paper's form keeps a Fisher and an anchor of every update; form=online keeps "
         "one, decayed by gamma. Gradients are per sample; labels are drawn from the model.",
     )
     carries = ("model", "anchor")
