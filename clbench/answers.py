@@ -98,7 +98,7 @@ def _checked(logits: Tensor, count: int, n_classes: int, who: str) -> np.ndarray
 
 
 def _among(logits: np.ndarray, evaluation: EvalSet) -> np.ndarray:
-    masked = np.full_like(logits, np.finfo(np.float16).min)
+    masked = np.full_like(logits, np.finfo(logits.dtype).min)
     masked[:, evaluation.classes] = logits[:, evaluation.classes]
     return masked
 

@@ -18,6 +18,7 @@ from clbench.errors import ClbenchError
 from clbench.settings import Form
 
 TOP = 5
+HALF_MAX = float(np.finfo(np.float16).max)
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 
@@ -36,7 +37,8 @@ def to_parquet(asked: Asked, logits: FloatArray, form: Form) -> bytes:
 
     Columns: `eval`, `sample`, `label`, `predicted` (argmax), `label_logit`, `logsumexp`,
     `margin` (label logit minus log-sum-exp of the others, +inf with one class), `top_class` and
-    `top_logit` (the 5 largest, descending), and with `full` also `logits`.
+    `top_logit` (the 5 largest, descending), and with `full` also `logits`, cut off where float16
+    ends.
     """
     n, width = logits.shape
     k = min(TOP, width)
@@ -51,7 +53,7 @@ def to_parquet(asked: Asked, logits: FloatArray, form: Form) -> bytes:
         "top_logit": _rows(np.take_along_axis(logits, top.astype(np.int64), 1).astype(np.float32)),
     }
     if form == "full":
-        columns["logits"] = _rows(logits.astype(np.float16))
+        columns["logits"] = _rows(logits.clip(-HALF_MAX, HALF_MAX).astype(np.float16))
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink, compression="zstd", use_dictionary=False)
     return sink.getvalue()
