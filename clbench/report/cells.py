@@ -58,14 +58,14 @@ def row_label(section: Section, row: Row) -> str:
     return plain(row.label) + "†" * bool(section.granted(row))
 
 
-def legend(section: Section) -> Text:
+def legend(section: Section) -> str:
     """What the marks mean, as far as they occur."""
     sentences = [LEGEND]
     if any(row.control for row in section.rows):
         sentences.append(CONTROLS)
     if any(section.granted(row) for row in section.rows):
         sentences.append(GRANTED)
-    return Text(" ".join(sentences), style="dim")
+    return " ".join(sentences)
 
 
 def plain(text: str) -> str:

@@ -38,10 +38,8 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def _lines(words: Sequence[str]) -> str:
     """An option a line, as a shell reads it."""
-    quoted = [
-        f" \\\n  {word}" if word.startswith("--") else f" {shlex.quote(word)}" for word in words
-    ]
-    return "".join(quoted).strip()
+    breaks = (" \\\n  " if word.startswith("--") else " " for word in words)
+    return "".join(gap + shlex.quote(word) for gap, word in zip(breaks, words, strict=True)).strip()
 
 
 def _verb(record: RunRecord, seeds: Sequence[int]) -> list[str]:

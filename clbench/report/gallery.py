@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from clbench.evidence import Evidence
 from clbench.ledger import Ledger
 from clbench.metric import Metric, NotMeasured
@@ -10,10 +12,9 @@ from clbench.report.cost_figure import accuracy_against_cost
 from clbench.report.figures import (
     accuracy_matrix,
     accuracy_over_versions,
-    flip_reach,
-    flips_per_update,
     forgetting_over_versions,
 )
+from clbench.report.flip_figure import flip_reach, flips_per_update
 from clbench.report.picture import Picture
 from clbench.report.section import Section
 from clbench.report.theme import Style
@@ -56,7 +57,8 @@ def gallery(
     return Gallery(
         over_versions + against_cost,
         [accuracy_matrix(each, section.stream) for each in courses],
-        [flips_per_update(each, reach) for each in courses],
+        # none where no update had an older version to compare with
+        [flips_per_update(each, reach) for each in courses if not np.isnan(each.flips).all()],
         left_out,
     )
 

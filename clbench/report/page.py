@@ -4,12 +4,13 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
 from clbench.errors import ClbenchError
-from clbench.files import write_atomic
+from clbench.files import write_atomic, writing
 from clbench.ledger import Ledger
 from clbench.report.gallery import gallery
 from clbench.report.html_table import glossary
@@ -19,46 +20,46 @@ from clbench.report.stream_section import Easel, stream_section
 from clbench.report.theme import styles, template
 from clbench.score import Scores, score_runs
 
-Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
-
-
-def _silent(what: str, done: int, whole: int) -> None:
-    pass
+Progress = Callable[[int, int], None]  # steps done, steps in all: two a run
 
 
 def write_report(
     ledgers: Sequence[Ledger],
     path: Path,
+    progress: Progress = lambda done, whole: None,
     *,
     title: str = "clbench report",
     jobs: int = 1,
-    progress: Progress = _silent,
 ) -> Scores:
     """Score the runs and write the report; the same runs give the same bytes.
 
     Raises:
-        ClbenchError: no run is finished, or a ledger is broken.
+        ClbenchError: no run is finished, a ledger is broken, or the file cannot be written.
     """
-    scores = score_runs(
-        ledgers, jobs=jobs, progress=lambda done, whole: progress("scoring", done, whole)
-    )
+    scores = score_runs(ledgers, jobs=jobs, progress=lambda done, whole: progress(done, 2 * whole))
     if not scores.runs:
         raise ClbenchError(
             f"none of the {len(ledgers)} runs is finished; run the same command again to go on"
         )
-    write_atomic(path, render(scores, title=title, progress=progress).encode())
+    page = render(scores, progress, title=title)
+    with writing(path):
+        write_atomic(path, page.encode())
     return scores
 
 
-def render(scores: Scores, *, title: str = "clbench report", progress: Progress = _silent) -> str:
+def render(
+    scores: Scores,
+    progress: Progress = lambda done, whole: None,
+    *,
+    title: str = "clbench report",
+) -> str:
     """The page; predictions are read once more for its pictures."""
-    parts, easel, read = sections(scores), Easel(), 0
+    parts, easel, runs = sections(scores), Easel(), len(scores.runs)
     look = styles([(row.label, row.control) for part in parts for row in part.rows])
+    steps = count(runs + 1)
 
     def read_run() -> None:
-        nonlocal read
-        read += 1
-        progress("drawing", read, len(scores.runs))
+        progress(next(steps), 2 * runs)
 
     headline, every = chosen_metrics(scores, None), chosen_metrics(scores, "all")
     bodies = []

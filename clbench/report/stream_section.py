@@ -5,7 +5,7 @@ from typing import Any
 
 from clbench.metric import Metric
 from clbench.report.cards import cards, stream_facts
-from clbench.report.cells import CONTROLS, GRANTED, LEGEND
+from clbench.report.cells import legend
 from clbench.report.gallery import Gallery
 from clbench.report.html_table import missing, score_table
 from clbench.report.markup import Markup, join, swatch, tag
@@ -67,7 +67,7 @@ def stream_section(
         stream_facts(section),
         tag("h3", "Scores"),
         score_table(section, headline, styles, caption),
-        tag("p", _legend(section), class_="legend"),
+        tag("p", legend(section), class_="legend"),
         tag("details", tag("summary", f"all {len(every)} scores"), *tables),
         tag(
             "div",  # the buttons stay in sight along the pictures
@@ -130,12 +130,3 @@ def _switches(section: Section, styles: Mapping[str, Style]) -> Markup:
         for row in section.rows
     ]
     return tag("div", *buttons, class_="switches", role="group", aria_label="methods shown")
-
-
-def _legend(section: Section) -> str:
-    sentences = [LEGEND]
-    if any(row.control for row in section.rows):
-        sentences.append(CONTROLS)
-    if any(section.granted(row) for row in section.rows):
-        sentences.append(GRANTED)
-    return " ".join(sentences)

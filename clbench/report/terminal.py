@@ -54,7 +54,7 @@ class _SectionTable:
                 )
         yield Text()
         yield from notes.lines()
-        yield legend(self.section)
+        yield Text(legend(self.section), style="dim")
 
     def _packed(self, metrics: Sequence[Metric], width: int) -> list[list[Metric]]:
         """The metrics in groups that fit beside the labels."""

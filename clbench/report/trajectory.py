@@ -60,6 +60,8 @@ def trajectory(evidence: Evidence) -> Trajectory:
         NotMeasured: the run was asked nothing that a picture could show.
     """
     accuracy = evidence.accuracy
+    if np.isnan(accuracy).all():
+        raise NotMeasured("no version was asked anything")
     pairs = zip(evidence.correct, evidence.known, strict=True)
     seen = [float(right[had].mean()) if had.any() else np.nan for right, had in pairs]
     forgetting = [_forgetting(accuracy[: v + 1], evidence) for v in range(len(accuracy))]
