@@ -62,11 +62,11 @@ def accuracy_matrix(course: Course, stream: StreamRecord) -> Picture:
         xgap=1,
         ygap=1,
     )
-    sets = {"tickvals": list(range(len(names))), "ticktext": [short(name) for name in names]}
+    ticks = _thin(list(range(len(names))), [short(name) for name in names])
     drawn = figure(
         [heat],
         height=110 + max(16, min(34, 500 // len(asked))) * len(asked),
-        xaxis={"title": {"text": "evaluation set"}, "showgrid": False, **_thin(sets)},
+        xaxis={"title": {"text": "evaluation set"}, "showgrid": False, **ticks},
         yaxis={**version_axis(len(asked), "version"), "autorange": "reversed"},
     )
     return Picture(course.label, "", drawn, course.label)
@@ -136,7 +136,9 @@ def _shade(band: Band, style: Style, label: str) -> list[go.Scatter]:
     ]
 
 
-def _thin(ticks: dict[str, Any], most: int = 12) -> dict[str, Any]:
-    """Ticks, every k-th where there are too many to be read."""
-    step = -(-len(ticks["tickvals"]) // most)
-    return {name: values[::step] for name, values in ticks.items()}
+def _thin(positions: list[int], names: list[str], most: int = 12) -> dict[str, Any]:
+    """Ticks, every k-th where there are too many to be read, slanted where they are too wide."""
+    step = -(-len(positions) // most)
+    # slanted to the left: the last label of the other slant is cut off at the edge
+    slants = [0, -45, -90]
+    return {"tickvals": positions[::step], "ticktext": names[::step], "autotickangles": slants}

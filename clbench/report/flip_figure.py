@@ -39,7 +39,7 @@ def flip_reach(courses: Sequence[Course]) -> tuple[float, float]:
     """Where the lowest and the highest bar of all end, in percent, with some air."""
     shares = np.nan_to_num(np.concatenate([each.flips for each in courses]))
     lost, gained = shares[:, 1:].sum(axis=1).max(initial=0), shares[:, 0].max(initial=0)
-    air = 100 * max(float(lost), float(gained), 0.01) * 0.06
+    air = max(6 * float(lost), 6 * float(gained), 1.0)
     return -100 * float(lost) - air, 100 * float(gained) + air
 
 
