@@ -1,5 +1,6 @@
 """The ledger: the recorded evidence of one run, as a folder.
 
+    stream.safetensors       the stream: ids, evaluation sets, protocol
     run.json                 what was run: stream, method, hyperparameters, seed, environment
     versions/000/            the model before any update; then one folder an update
         predictions.parquet  answers on the evaluation samples
@@ -32,6 +33,7 @@ from clbench.files import partial_name, sync_folder, write_atomic, write_togethe
 from clbench.record import RunRecord
 
 MANIFEST = "manifest.json"
+STREAM = "stream.safetensors"
 CLOCK = "clock.json"
 LOCK = ".lock"
 DECISIVE: dict[
@@ -93,8 +95,10 @@ class Ledger:
         """Where a version is kept."""
         return self.path / "versions" / f"{version:03d}"
 
-    def begin(self, record: RunRecord) -> None:
-        """Write `run.json` unless it is there; leftovers of a killed writer are removed.
+    def begin(self, record: RunRecord, beside: Mapping[str, bytes] | None = None) -> None:
+        """Write `run.json`, after the files beside it; clear what a killed writer left.
+
+        A run that was begun before keeps the files that it has.
 
         Raises:
             ClbenchError: `run.json` is of another run, or a version is not whole though a later
@@ -105,9 +109,12 @@ class Ledger:
             self.path.mkdir(parents=True, exist_ok=True)
             for leftover in self.path.glob("versions/.writing-*"):
                 shutil.rmtree(leftover)
-            for leftover in self.path.glob(partial_name(file, "*")):
-                leftover.unlink()
+            for name in ("run.json", *(beside or {})):
+                for leftover in self.path.glob(partial_name(self.path / name, "*")):
+                    leftover.unlink()
             if not file.exists():
+                for name, data in (beside or {}).items():
+                    write_atomic(self.path / name, data)
                 write_atomic(file, record.model_dump_json(indent=2).encode())
         self._check_continues(record)
 
@@ -119,7 +126,11 @@ class Ledger:
                 "or remove the folder and rerun"
             )
         whole = self.versions
-        later = sorted(p.name for p in self.path.glob("versions/*") if int(p.name) >= whole)
+        later = sorted(
+            p.name
+            for p in self.path.glob("versions/*")
+            if p.name.isdecimal() and int(p.name) >= whole
+        )
         if later:
             raise ClbenchError(
                 f"{self.folder(whole)} is not whole, but {later[-1]} exists; restore it, "

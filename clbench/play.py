@@ -17,8 +17,9 @@ from torch import Tensor
 
 from clbench import answers, prediction, state
 from clbench.cost import FlopMeter, peak_memory, reset_peak_memory
+from clbench.document import stream_bytes
 from clbench.errors import ClbenchError
-from clbench.ledger import Ledger
+from clbench.ledger import STREAM, Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
 from clbench.recording import run_path, run_record
@@ -55,7 +56,7 @@ def play(
     record = run_record(stream, source, kind, hyperparameters, seed, settings)
     ledger = Ledger(run_path(root, record))
     with ledger.lock() as pulse:
-        ledger.begin(record)
+        ledger.begin(record, {STREAM: stream_bytes(stream)})
         run = Run(ledger, stream, source, kind, hyperparameters, pulse)
         before = torch.get_num_threads()
         torch.set_num_threads(ledger.record.threads)  # as it began: sums depend on their number

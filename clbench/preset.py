@@ -5,15 +5,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from clbench.document import SUFFIX, read_stream
 from clbench.errors import ClbenchError, unknown
 from clbench.plugin import call, entries, load
 from clbench.source.base import Source, open_source
 from clbench.spec import Spec, Value, parse_spec
-from clbench.stream import Protocol, Stream
+from clbench.stream import Protocol, Stream, labels_digest
 
 
 class Preset(BaseModel):
@@ -61,10 +63,10 @@ def open_preset(
     embed: str | None = None,
     protocol: Mapping[str, Any] | None = None,
 ) -> Opened:
-    """Open a preset with its samples.
+    """Open a stream with its samples.
 
     Args:
-        name: of the preset.
+        name: of a preset, or the file of a stream.
         source: a source spec in place of the preset's, such as a local folder.
         embed: a backbone spec; the source becomes its frozen features.
         protocol: fields that differ from the preset's; the name then says so.
@@ -72,19 +74,40 @@ def open_preset(
     Raises:
         ClbenchError: a name, option or field is wrong, or the data are not there.
     """
+    if name.endswith(SUFFIX):
+        return _open_file(Path(name), source, embed, protocol)
     known = presets()
     if name not in known:
         raise unknown("stream", name, known)
     preset = known[name]
-    spec = parse_spec(source) if source else _spec(preset.source)
-    if embed:
-        spec = Spec("embedded", {"source": str(spec), "backbone": embed})
+    spec = _chosen(_spec(preset.source), source, embed)
     usual = _protocol(preset.protocol, name)
     rules = _protocol({**preset.protocol, **(protocol or {})}, name)
     changed = {k: v for k, v in asdict(rules).items() if v != getattr(usual, k)}
     label = name + "".join(f"+{k}={v}" for k, v in changed.items())
     samples = open_source(spec)
     return Opened(_generate(preset, samples, label, rules), samples, preset.recipe)
+
+
+def _open_file(
+    path: Path, source: str | None, embed: str | None, protocol: Mapping[str, Any] | None
+) -> Opened:
+    """A stream from its file, on the source that it names or another with the same labels."""
+    stream = read_stream(path)
+    if protocol:
+        raise ClbenchError(f"the protocol of {path} is fixed with its ids; leave --protocol out")
+    samples = open_source(_chosen(stream.source, source, embed))
+    if labels_digest(samples) != stream.labels:
+        raise ClbenchError(
+            f"{path} was made for other labels than those of {samples.spec}; give its --source"
+        )
+    return Opened(stream, samples, {})
+
+
+def _chosen(usual: Spec, source: str | None, embed: str | None) -> Spec:
+    """The source asked for, as it is or as the features of a frozen backbone."""
+    spec = parse_spec(source) if source else usual
+    return Spec("embedded", {"source": str(spec), "backbone": embed}) if embed else spec
 
 
 def _generate(preset: Preset, source: Source, name: str, protocol: Protocol) -> Stream:
