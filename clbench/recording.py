@@ -2,14 +2,9 @@
 
 import hashlib
 import inspect
-import os
-import platform
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +12,7 @@ import torch
 from pydantic import TypeAdapter
 
 from clbench.card import Card
+from clbench.environment import environment
 from clbench.errors import ClbenchError, listing
 from clbench.method import Method, make_method
 from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
@@ -143,42 +139,3 @@ def _method_record(kind: type[Method], protocol: Protocol) -> MethodRecord:
 
 def _safe(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name) or "_"
-
-
-@cache
-def environment() -> dict[str, str]:
-    """Versions of code and libraries, hardware, git revision."""
-    libraries = ("clbench", "torch", "numpy", "timm")
-    found = {name: version(name) for name in libraries}
-    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
-    return {
-        "python": platform.python_version(),
-        **found,
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
-        **gpu,
-        "git": _git_revision(),
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
-
-
-def _git_revision() -> str:
-    """The revision of the checkout that clbench runs from, `+` if it is changed."""
-    folder = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "not a checkout"
-    return described.stdout.strip()

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from clbench.augment import augment, to_input
+from clbench.augment import Augmentation, augment, to_input
 from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.model.training import Training
@@ -116,5 +116,5 @@ class View:
         return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
 
 
-def _prepare(raw: Tensor, how: str, generator: Generator) -> Tensor:
-    return to_input(augment(raw, how, generator))  # type: ignore[arg-type]
+def _prepare(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
+    return to_input(augment(raw, how, generator))
