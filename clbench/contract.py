@@ -6,6 +6,7 @@ and what would be right.
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,19 @@ CHECKS: dict[str, Check] = {}
 
 
 def check(function: Check) -> Check:
-    """Register a check under its name."""
-    CHECKS[function.__name__] = function
-    return function
+    """Register a check under its name; torch's settings are put back after it."""
+
+    @wraps(function)
+    def restoring(subject: Subject) -> None:
+        before = torch_settings()
+        try:
+            function(subject)
+        finally:
+            for name, value in before.items():
+                getattr(torch, name)(value)
+
+    CHECKS[function.__name__] = restoring
+    return restoring
 
 
 @check
@@ -93,13 +104,14 @@ def resumes_where_it_stopped(subject: Subject) -> None:
 @check
 def carries_all_that_updates_use(subject: Subject) -> None:
     """Made anew from its state after every update, it learns as if it had lived on."""
-    with subject.run() as run:
-        one, two, x = played(run, 3, carry=False), played(run, 3), inputs(run)
+    with subject.run() as one, subject.run() as two:
+        living, remade, x = played(one, 3, carry=False), played(two, 3), inputs(one)
+        lived = one.rebuilt(state.pack(living.state()))
         close(
-            one.predict(x),
-            two.predict(x),
+            lived.predict(x.clone()),
+            remade.predict(x.clone()),
             "predict, after updates over which the method lived on or was made anew,",
-            f"carry what learn() uses, or make it in build(){suspects(one, run.built())}",
+            f"carry what updates use, or make it in build(){suspects(living, one.built())}",
         )
 
 
@@ -111,8 +123,8 @@ def state_round_trip_changes_no_prediction(subject: Subject) -> None:
         copy = run.rebuilt(state.pack(method.state()))
         for ask in ("predict", "embed"):
             close(
-                getattr(method, ask)(x),
-                getattr(copy, ask)(x),
+                getattr(method, ask)(x.clone()),
+                getattr(copy, ask)(x.clone()),
                 f"{ask}, before and after load(state()),",
                 f"carry what it uses, or make it in build(){suspects(method, run.built())}",
             )
@@ -126,11 +138,11 @@ def answers_do_not_depend_on_the_batch(subject: Subject) -> None:
         method, x = played(run, 2), inputs(run)
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
         for ask in (method.predict, method.embed):
-            whole, name = ask(x), ask.__name__
-            parts = torch.cat([ask(part) for part in x.split(7)])
+            whole, name = ask(x.clone()), ask.__name__
+            parts = torch.cat([ask(part) for part in x.clone().split(7)])
             close(whole, parts, f"{name} in batches of 7", remedy)
             close(whole[order], ask(x[order]), f"{name} in another order", remedy)
-            close(whole[:1], ask(x[:1]), f"{name} of one input alone", remedy)
+            close(whole[:1], ask(x[:1].clone()), f"{name} of one input alone", remedy)
 
 
 @check
@@ -168,16 +180,12 @@ def leaves_the_source_as_it_was(subject: Subject) -> None:
 @check
 def leaves_torch_as_it_was(subject: Subject) -> None:
     """Updates and answers leave torch's global settings as they found them."""
-    before = {name: read() for name, read in GLOBAL_SETTINGS.items()}
-    try:
-        with subject.run() as run:
-            method = played(run, 1)
-            method.predict(inputs(run))
-            method.embed(inputs(run))
-        after = {name: read() for name, read in GLOBAL_SETTINGS.items()}
-    finally:
-        for name, value in before.items():
-            getattr(torch, name)(value)
+    before = torch_settings()
+    with subject.run() as run:
+        method = played(run, 1)
+        method.predict(inputs(run))
+        method.embed(inputs(run))
+    after = torch_settings()
     for name, value in before.items():
         if after[name] != value:
             raise BrokenContract(
@@ -208,13 +216,13 @@ def carries_within_the_budget(subject: Subject) -> None:
     """The state fits 64 MiB on tiny images, and holds no training samples unless it says replay."""
     with subject.run() as run:
         carried = state.pack(played(run, 2).state())
+        if (size := sum(map(len, carried.values()))) > BUDGET:
+            raise BrokenContract(
+                f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed; "
+                "shorten carries, or what those attributes hold"
+            )
         seen = run.samples["train"].gather(torch.from_numpy(run.stream.retained(2)))
         stored = stored_samples(state.unpack(carried, run.device), seen)
-    if (size := sum(map(len, carried.values()))) > BUDGET:
-        raise BrokenContract(
-            f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed; "
-            "shorten carries, or what those attributes hold"
-        )
     if stored and "replay" not in subject.kind.card.needs:
         raise BrokenContract(
             f'carries {stored} training samples; write needs=("replay",) in its card'
@@ -234,6 +242,11 @@ def second_update(run: Run, carried: dict[str, bytes], needs_past: bool) -> dict
             "do not write to a view's attributes"
         )
     return state.pack(method.state())
+
+
+def torch_settings() -> dict[str, Any]:
+    """Torch's global settings, by the function that sets each."""
+    return {name: read() for name, read in GLOBAL_SETTINGS.items()}
 
 
 def suspects(method: Method, fresh: Method) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,9 @@ def inputs(run: Run) -> Tensor:
     return to_input(run.samples["test"].gather(torch.from_numpy(ids)))
 
 
+@cache
 def digits() -> Source:
-    """The samples of the small stream."""
+    """The samples of the small stream; read-only, so all checks share them."""
     return open_source(Spec("digits"))
 
 
