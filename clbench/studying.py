@@ -56,7 +56,11 @@ def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:
             progress.update(task, completed=sum(ledger.progress for ledger, _ in plans))
 
         with _repeating(count):
-            return sweep(cells, processes, report)
+            try:
+                return sweep(cells, processes, report)
+            except KeyboardInterrupt:
+                progress.console.print("stopped; the same command continues where this one was")
+                raise
 
 
 def print_broken(console: Console, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ even when its process dies.
 """
 
 import multiprocessing
+import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -69,36 +70,58 @@ def sweep(
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Make all runs, `processes` at a time; outcomes in the order of the cells."""
-    found: dict[int, Outcome] = {}
-    if processes <= 1:
-        for index, cell in enumerate(cells):
-            found[index] = run_cell(cell)
-            on_outcome(found[index])
-        return [found[index] for index in range(len(cells))]
-    waiting: SimpleQueue[tuple[int, Cell]] = SimpleQueue()
-    for item in enumerate(cells):
-        waiting.put(item)
+    if processes > 1:
+        return _Lanes(cells, on_outcome).run(min(processes, len(cells)))
+    outcomes = []
+    for cell in cells:
+        outcomes.append(run_cell(cell))
+        on_outcome(outcomes[-1])
+    return outcomes
 
-    def lane() -> None:
-        """Take cells until none is left, in a process that is replaced when it dies."""
-        while True:
+
+class _Lanes:
+    """Threads that each keep one process busy with cells, and replace it when it dies."""
+
+    def __init__(self, cells: Sequence[Cell], on_outcome: Callable[[Outcome], None]) -> None:
+        self._outcomes: list[Outcome | None] = [None] * len(cells)
+        self._on_outcome = on_outcome
+        self._waiting: SimpleQueue[tuple[int, Cell]] = SimpleQueue()
+        self._stopped = False
+        for item in enumerate(cells):
+            self._waiting.put(item)
+
+    def run(self, number: int) -> list[Outcome]:
+        lanes = [Thread(target=self._lane, daemon=True) for _ in range(number)]
+        for lane in lanes:
+            lane.start()
+        try:
+            for lane in lanes:
+                lane.join()
+        except KeyboardInterrupt:
+            self._stopped = True
+            for process in multiprocessing.active_children():
+                process.kill()  # nothing is lost but the updates in flight
+            raise
+        return [outcome for outcome in self._outcomes if outcome]
+
+    def _lane(self) -> None:
+        while not self._stopped:
             try:
                 with _one_process() as pool:
-                    while True:
-                        index, cell = waiting.get_nowait()
-                        found[index] = _in_process(pool, cell)
-                        on_outcome(found[index])
-                        if found[index].error == DIED:
-                            break
+                    while self._next(pool):
+                        pass
             except Empty:
                 return
 
-    lanes = [Thread(target=lane, daemon=True) for _ in range(min(processes, len(cells)))]
-    for thread in lanes:
-        thread.start()
-    for thread in lanes:
-        thread.join()
-    return [found[index] for index in range(len(cells))]
+    def _next(self, pool: ProcessPoolExecutor) -> bool:
+        """Make the next cell's run; whether the process is still alive after."""
+        index, cell = self._waiting.get_nowait()
+        outcome = _in_process(pool, cell)
+        if self._stopped:
+            return False
+        self._outcomes[index] = outcome
+        self._on_outcome(outcome)
+        return outcome.error != DIED
 
 
 DIED = "its process died (killed, or out of memory); run again to continue after its last version"
@@ -113,4 +136,11 @@ def _in_process(pool: ProcessPoolExecutor, cell: Cell) -> Outcome:
 
 def _one_process() -> ProcessPoolExecutor:
     # Spawned, not forked: a fork would inherit torch's threads in an unknown state.
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+    )
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one, which ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
