@@ -1,17 +1,22 @@
 """What `clbench new-method` writes: a method that works, and a test that it keeps the contract."""
 
+import builtins
+import importlib.util
 import keyword
+import sys
 from pathlib import Path
 from string import Template
 
 from clbench.errors import ClbenchError
 from clbench.files import write_atomic
+from clbench.plugin import entries
+
+IMPORTED = ("Card", "Field", "Method", "Network", "Space", "Subject", "Training", "View")
 
 METHOD = Template('''"""${title}: one line on the idea, and the paper."""
 
-from torch.nn.functional import cross_entropy
-
 from clbench.method import Card, Field, Method, Network, Space, Training, View
+from torch.nn.functional import cross_entropy
 
 
 class ${name_of_class}(Method):
@@ -46,6 +51,7 @@ TEST = Template('''"""${name_of_class} keeps the contract of every clbench metho
 
 import pytest
 from clbench.contract import CHECKS, Subject
+
 from ${name} import ${name_of_class}
 
 
@@ -64,7 +70,8 @@ def write_method(name: str, folder: Path) -> tuple[Path, Path]:
     """Write `name.py` and `test_name.py`; the class is the name in capitals.
 
     Raises:
-        ClbenchError: the name is no Python identifier in lower case, or a file is there already.
+        ClbenchError: the name is no Python identifier in lower case, or is taken: by a file, by a
+            module that would be shadowed, by a registered method, or by what the file imports.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise ClbenchError(f"{name!r} cannot name a module; use lower case such as my_method")
@@ -72,10 +79,26 @@ def write_method(name: str, folder: Path) -> tuple[Path, Path]:
     for file in files:
         if file.exists():
             raise ClbenchError(f"{file} exists already; choose another name or folder")
+    if (owner := _owner(name)) is not None:
+        raise ClbenchError(f"{name!r} is the name of {owner}; choose another")
     names = {"name": name, "name_of_class": class_name(name), "title": name.replace("_", " ")}
     for file, template in zip(files, (METHOD, TEST), strict=True):
         write_atomic(file, template.substitute(names).encode())
     return files
+
+
+def _owner(name: str) -> str | None:
+    """What the name, or the class made of it, belongs to already."""
+    made = class_name(name)
+    if not made.isidentifier() or keyword.iskeyword(made) or hasattr(builtins, made):
+        return f"a class {made!r}, which Python does not allow or has itself"
+    if made in IMPORTED:
+        return f"a class {made!r}, which the file imports from clbench"
+    if name in entries("methods"):
+        return "a registered method"
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
+        return "an installed module, which the file would hide"
+    return None
 
 
 def class_name(name: str) -> str:
