@@ -1,6 +1,6 @@
 """How much each parameter matters for what was learned, and the penalty for moving it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from clbench.errors import ClbenchError
 from clbench.model.network import Network, evaluating
 from clbench.view import Batch
 
+AT_A_TIME = 1 << 26  # gradient values that are held together, 256 MiB
 Parameters = dict[str, Tensor]
 Labels = Literal["exact", "sampled", "empirical"]
 
@@ -22,6 +24,9 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
     depend on the batch size. `labels` says where y comes from: `exact` takes the expectation over
     all classes under the model, `sampled` draws one y from the model, `empirical` takes the true
     one (1612.00796; for the variants see 1906.02890).
+
+    Raises:
+        ClbenchError: the network's outputs are not finite.
     """
     parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     buffers = dict(model.named_buffers())
@@ -33,13 +38,28 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
         return F.log_softmax(logits, dim=1)[0].gather(0, y[None])[0]
 
     gradients = vmap(grad(log_likelihood), in_dims=(None, 0, 0))
+    rows = max(1, AT_A_TIME // max(1, sum(p.numel() for p in parameters.values())))
     with evaluating(model):
         for batch in chunks:
             count += len(batch)
-            for y, weight in _targets(model(batch.x), batch.y, labels):
-                for name, g in gradients(parameters, batch.x, y).items():
+            for x, y, weight in _questions(model, batch, labels, rows):
+                for name, g in gradients(parameters, x, y).items():
                     squares[name] += torch.einsum("b,b...->...", weight, g.square())
     return {name: total / max(1, count) for name, total in squares.items()}
+
+
+def _questions(
+    model: Network, batch: Batch, labels: Labels, rows: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Inputs, a label each to take gradients at, and its weight; some rows at a time."""
+    logits: Tensor = model(batch.x)
+    if not bool(torch.isfinite(logits).all()):
+        raise ClbenchError(
+            "training diverged: the network's outputs are not finite; lower the learning rate, or "
+            "the strength of a penalty (its gradient step is learning rate x strength x importance)"
+        )
+    for y, weight in _targets(logits, batch.y, labels):
+        yield from zip(batch.x.split(rows), y.split(rows), weight.split(rows), strict=True)
 
 
 def _targets(logits: Tensor, y: Tensor, labels: Labels) -> list[tuple[Tensor, Tensor]]:
