@@ -1,5 +1,7 @@
 """Joint training: at every update a fresh model on all data so far; the upper control."""
 
+import copy
+
 from torch.nn.functional import cross_entropy
 
 from clbench.method import Card, Method, Network, Space, Training, View
@@ -14,20 +16,21 @@ class Joint(Method):
         family="control",
         needs=("past",),
         control=True,
-        notes="As many epochs over the union as other methods spend on an update.",
+        notes="As many epochs over the union as other methods spend on an update, each time from "
+        "the weights that a run of that seed starts with.",
     )
 
     backbone: str = "mlp"
     training: Training = Training()
 
     def build(self, space: Space) -> None:
-        """Make the network."""
-        self._space = space
+        """Make the network, and remember how it starts."""
         self.model = Network(self.backbone, space)
+        self._start = copy.deepcopy(self.model)
 
     def learn(self, view: View) -> None:
         """Start anew and minimise cross-entropy on everything seen."""
-        self.build(self._space)
+        self.model = copy.deepcopy(self._start)
         self.model.grow(view.n_classes)
         step = self.training.start(self.model)
         for batch in view.batches(self.training, with_past=True):
