@@ -61,7 +61,7 @@ class View:
         self.generator = Generator().manual_seed(derive(seed, "view", update.index))
         self.read = torch.zeros(len(samples), dtype=torch.bool)
         self._samples = samples
-        self._ids = torch.from_numpy(update.samples)
+        self._ids = torch.tensor(update.samples)  # a copy: what is handed out may be written to
         self._past = past
         self._meter = meter or FlopMeter()
         self._pulse = pulse
@@ -104,7 +104,7 @@ class View:
         ids = (
             torch.cat([self._past, self._ids])
             if with_past and self._past is not None
-            else self._ids
+            else self._ids.clone()
         )
         self.read[ids] = True
         return ids

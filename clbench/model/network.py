@@ -62,7 +62,7 @@ class Network(nn.Module):
         known = self.n_classes
         if n_classes <= known:
             return
-        wider = nn.Linear(self.head.in_features, n_classes).to(self._space.device)
+        wider = nn.Linear(self.head.in_features, n_classes).to(self.head.weight)
         with torch.no_grad():
             wider.weight[:known] = self.head.weight
             wider.bias[:known] = self.head.bias
