@@ -84,7 +84,7 @@ class Method:
 
 def _packed(part: Any) -> Any:
     if isinstance(part, nn.Module) or hasattr(part, "state_dict"):
-        return {key.replace("/", "."): value for key, value in part.state_dict().items()}
+        return dict(part.state_dict())
     return part
 
 

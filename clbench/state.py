@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from clbench.errors import ClbenchError
 
 State = Mapping[str, Any]  # a tree: names to tensors, plain values or further trees
 TENSORS, VALUES = "state.safetensors", "state.json"
+RESERVED = "__metadata__"  # of safetensors
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -20,7 +22,8 @@ def pack(state: State) -> dict[str, bytes]:
     """A state tree as files by name.
 
     Raises:
-        ClbenchError: something in the tree is neither a tensor nor a plain value.
+        ClbenchError: something in the tree is neither a tensor nor a plain value, or a key would
+            not come back as it was.
     """
     tensors: dict[str, Tensor] = {}
     values = _split(state, (), tensors)
@@ -51,25 +54,45 @@ def sizes(state: State) -> dict[str, int]:
 def _split(tree: State, path: tuple[str, ...], tensors: dict[str, Tensor]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in tree.items():
-        where = (*path, str(name))
-        if "/" in str(name):
-            raise ClbenchError(f"state key {name!r} holds a slash, which separates levels")
+        where = _named(name, path)
         if isinstance(value, Tensor):
             # A copy, since safetensors refuses tensors that share memory.
             tensors["/".join(where)] = value.detach().cpu().clone().contiguous()
         elif isinstance(value, Mapping):
-            values[str(name)] = _split(value, where, tensors)
+            values[name] = _split(value, where, tensors)
         elif _is_plain(value):
-            values[str(name)] = value
+            values[name] = value
         else:
             raise ClbenchError(
-                f"state {'/'.join(where)} is a {type(value).__name__}; "
-                "only tensors, numbers, text, lists of them and dictionaries are carried"
+                f"state {'/'.join(where)} is {_described(value)}; "
+                "only tensors, finite numbers, text, lists of them and dictionaries are carried"
             )
     return values
+
+
+def _named(name: object, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path of a key, which must come back as it was."""
+    if not isinstance(name, str):
+        raise ClbenchError(
+            f"state {'/'.join((*path, str(name)))} has a key that is a {type(name).__name__}; "
+            "keys are text, since others would not come back as they were"
+        )
+    if "/" in name or name == RESERVED:
+        raise ClbenchError(
+            f"state {'/'.join(path) or 'itself'} has the key {name!r}; "
+            f"a slash separates levels, and {RESERVED} is not free: choose another"
+        )
+    return (*path, name)
 
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
-    return isinstance(value, _PLAIN)
+    return isinstance(value, _PLAIN) and not (isinstance(value, float) and not isfinite(value))
+
+
+def _described(value: object) -> str:
+    """What a value is that cannot be carried."""
+    if isinstance(value, list | tuple):
+        return f"a list with {_described(next(v for v in value if not _is_plain(v)))}"
+    return str(value) if isinstance(value, float) else f"a {type(value).__name__}"
