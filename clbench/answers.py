@@ -59,6 +59,11 @@ def embed(
     parts = []
     for x in _inputs(samples, ids):
         found = ask(x)
+        if not isinstance(found, Tensor):
+            raise ClbenchError(
+                f"{who}.embed at version {version} returned a {type(found).__name__}; "
+                "need a tensor [B, d]"
+            )
         if found.ndim != 2 or len(found) != len(x) or not bool(torch.isfinite(found).all()):
             raise ClbenchError(
                 f"{who}.embed at version {version} returned {tuple(found.shape)} for {len(x)} "
@@ -81,7 +86,9 @@ def _inputs(samples: Samples, ids: IntArray) -> Iterator[Tensor]:
         yield to_input(samples.gather(some))
 
 
-def _checked(logits: Tensor, count: int, n_classes: int, who: str) -> np.ndarray:
+def _checked(logits: object, count: int, n_classes: int, who: str) -> np.ndarray:
+    if not isinstance(logits, Tensor):
+        raise ClbenchError(f"{who} returned a {type(logits).__name__}; need a tensor of logits")
     if tuple(logits.shape) != (count, n_classes):
         raise ClbenchError(
             f"{who} returned shape {tuple(logits.shape)}; need {(count, n_classes)}: "

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,13 +68,26 @@ def keywords(call: ast.Call) -> dict[str, Any]:
 
 
 def _parse(module: str) -> ast.Module:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError as error:
-        raise ClbenchError(f"{module} cannot be found: {error}") from error
-    if spec is None or spec.origin is None:
+    file = source_file(module)
+    if file is None:
         raise ClbenchError(f"{module} cannot be found")
     try:
-        return ast.parse(Path(spec.origin).read_bytes())
-    except (SyntaxError, OSError) as error:
-        raise ClbenchError(f"{spec.origin} cannot be read as Python: {error}") from error
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError, OSError) as error:
+        raise ClbenchError(f"{file} cannot be read as Python: {error}") from error
+
+
+def source_file(module: str) -> Path | None:
+    """The file of a module, found without importing it or its packages; None if there is none."""
+    path, name, spec = None, "", None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        try:
+            spec = PathFinder.find_spec(name, path) if path else importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    file = Path(spec.origin) if spec and spec.origin else None
+    return file if file and file.is_file() else None

@@ -5,20 +5,20 @@ be; what was seen to import is remembered until its file changes.
 """
 
 import ast
-import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clbench.card import definition, keywords, read_card
+from clbench.card import definition, keywords, read_card, source_file
 from clbench.errors import ClbenchError, listing
 from clbench.files import write_atomic
 from clbench.paths import cache_dir
 from clbench.plugin import Entry, Group, entries
-from clbench.preset import presets
+from clbench.preset import broken_presets, presets
 
 GROUPS: tuple[Group, ...] = ("methods", "streams", "sources", "metrics")
 OWN = "clbench"
@@ -40,16 +40,21 @@ def catalogue(groups: Iterable[Group] = GROUPS) -> list[Item]:
     items: list[Item] = []
     for group in groups:
         faults = _import_faults(list(entries(group).values()))
-        for entry in entries(group).values():
-            if group == "streams":
-                continue
-            items.append(_item(group, entry, faults.get(entry.name, "")))
         if group == "streams":
-            items += [
-                Item(group, name, preset.about, {"generator": str(preset.generator["name"])})
-                for name, preset in presets().items()
-            ]
+            items += _streams(faults)
+        else:
+            items += [_item(group, e, faults.get(e.name, "")) for e in entries(group).values()]
     return items
+
+
+def _streams(faults: Mapping[str, str]) -> list[Item]:
+    """The presets; of their generators and packages those that are broken."""
+    found = [
+        Item("streams", name, preset.about, {"generator": str(preset.generator["name"])})
+        for name, preset in presets().items()
+    ]
+    broken = {**faults, **broken_presets()}
+    return found + [Item("streams", name, "", broken=why) for name, why in broken.items()]
 
 
 def _item(group: Group, entry: Entry, fault: str) -> Item:
@@ -60,7 +65,8 @@ def _item(group: Group, entry: Entry, fault: str) -> Item:
         about = (ast.get_docstring(node) or "").partition("\n")[0]
         return Item(group, entry.name, about, _properties(group, entry, node))
     except ClbenchError as error:
-        return Item(group, entry.name, "", broken=str(error))
+        # A plugin of others that imports may be written in ways that we cannot read.
+        return Item(group, entry.name, "", broken=str(error) if entry.distribution == OWN else "")
 
 
 def _properties(group: Group, entry: Entry, node: ast.ClassDef | ast.FunctionDef) -> dict[str, str]:
@@ -85,39 +91,47 @@ def _import_faults(found: list[Entry]) -> dict[str, str]:
     """Why plugins of other distributions do not import, by name."""
     foreign = {e.name: e for e in found if e.distribution != OWN}
     memory = cache_dir() / "imported.json"
-    seen = json.loads(memory.read_bytes()) if memory.is_file() else {}
+    seen = _remembered(memory)
     stamps = {name: _stamp(entry) for name, entry in foreign.items()}
     unknown = [name for name in foreign if seen.get(foreign[name].target) != stamps[name]]
     if not unknown:
         return {}
     faults = _try_imports({name: foreign[name].target for name in unknown})
     fine = {foreign[name].target: stamps[name] for name in unknown if name not in faults}
-    write_atomic(memory, json.dumps({**seen, **fine}).encode())
+    with suppress(OSError):  # a cache that cannot be written costs time alone
+        write_atomic(memory, json.dumps({**seen, **fine}).encode())
     return faults
+
+
+def _remembered(memory: Path) -> dict[str, str]:
+    try:
+        seen = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return seen if isinstance(seen, dict) else {}
 
 
 def _stamp(entry: Entry) -> str:
     """Changes when the plugin's file does."""
-    try:
-        spec = importlib.util.find_spec(entry.target.partition(":")[0])
-    except ImportError:
+    file = source_file(entry.target.partition(":")[0])
+    if file is None:
         return "missing"
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return "missing"
-    status = Path(spec.origin).stat()
-    return f"{spec.origin} {status.st_size} {status.st_mtime_ns}"
+    status = file.stat()
+    return f"{file} {status.st_size} {status.st_mtime_ns}"
 
 
 _PROBE = """
-import importlib, json, sys
+import importlib, json, os, sys
 faults = {}
 for name, target in json.loads(sys.argv[1]).items():
     module, _, attribute = target.partition(":")
     try:
-        getattr(importlib.import_module(module), attribute)
+        imported = importlib.import_module(module)
+        attribute and getattr(imported, attribute)
     except BaseException as error:
         faults[name] = f"fails to import: {type(error).__name__}: {error}"
-print("\\n" + json.dumps(faults))
+print("\\n" + json.dumps(faults), flush=True)
+os._exit(0)
 """
 
 
@@ -126,7 +140,14 @@ def _try_imports(targets: dict[str, str]) -> dict[str, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     except subprocess.SubprocessError as error:
-        return dict.fromkeys(targets, f"fails to import: {error}")
+        if len(targets) > 1:  # one of them ends the process: each by itself
+            return {
+                k: v for name in targets for k, v in _try_imports({name: targets[name]}).items()
+            }
+        why = (
+            "takes too long" if isinstance(error, subprocess.TimeoutExpired) else "its process ends"
+        )
+        return dict.fromkeys(targets, f"fails to import: {why}")
     # The last line: what a plugin prints while it is imported comes before.
     faults: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return faults

@@ -62,9 +62,9 @@ class Options:
                 merged(tables.get(method, {}), nested(self.set_, method)),
                 settings,
             )
-            for stream in streams
-            for seed in seeds
-            for method in methods
+            for stream in dict.fromkeys(streams)  # a name given twice is one run
+            for seed in dict.fromkeys(seeds)
+            for method in dict.fromkeys(methods)
         ]
 
 
@@ -99,7 +99,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def parse_seeds(text: str) -> list[int]:
     """`5` is the seeds 0 to 4; `0,3,7` are those."""
     numbers = text.split(",")
-    if not all(number.strip().isdigit() for number in numbers):
+    if not all(number.strip().isdecimal() for number in numbers) or text.strip() == "0":
         raise ClbenchError(f"--seeds is {text!r}; give a count (5) or a list (0,3,7)")
     return list(range(int(text))) if len(numbers) == 1 else [int(number) for number in numbers]
 
@@ -127,6 +127,8 @@ def nested(texts: Sequence[str], method: str) -> dict[str, Any]:
             branch = tree
             for group in groups:
                 branch = branch.setdefault(group, {})
+                if not isinstance(branch, dict):
+                    raise ClbenchError(f"--set gives {group} a value, and {key} one inside of it")
             branch[name] = value
     return tree
 

@@ -64,7 +64,7 @@ def load_entry(group: Group, entry: Entry) -> Any:
     module, _, attribute = entry.target.partition(":")
     try:
         imported = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ClbenchError(
             f"{group.removesuffix('s')} plugin {entry.name!r} of {entry.distribution} fails to "
             f"import: {type(error).__name__}: {error}"
@@ -98,7 +98,7 @@ def _file_module(path: Path) -> ModuleType:
     sys.modules[key] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise ClbenchError(
             f"plugin file {path} fails to import: {type(error).__name__}: {error}"

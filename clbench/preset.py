@@ -6,26 +6,35 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from clbench.document import SUFFIX, read_stream
 from clbench.errors import ClbenchError, unknown
-from clbench.plugin import call, entries, load
+from clbench.plugin import Entry, call, entries, load
 from clbench.source.base import Source, open_source
 from clbench.spec import Spec, Value, parse_spec
 from clbench.stream import Protocol, Stream, labels_digest
 
 
+def _named(table: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(table.get("name"), str):
+        raise ValueError("needs a name, that of a plugin")
+    return table
+
+
 class Preset(BaseModel):
-    """A stream's source, generator and protocol, and the recipe that methods start from."""
+    """A stream's source, generator and protocol, and the recipe that methods start from.
+
+    `source` and `generator` are plugins: a `name`, and options.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     about: str
-    source: dict[str, Value]
-    generator: dict[str, Any]
+    source: Annotated[dict[str, Value], AfterValidator(_named)]
+    generator: Annotated[dict[str, Any], AfterValidator(_named)]
     protocol: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
 
@@ -39,21 +48,49 @@ class Opened:
     recipe: Mapping[str, Any]
 
 
-@cache
 def presets() -> Mapping[str, Preset]:
     """All registered presets by name, sorted.
 
     Raises:
-        ClbenchError: a `presets.toml` is not as it should be, or two packages share a name.
+        ClbenchError: two packages share a name.
     """
+    return _registered()[0]
+
+
+def broken_presets() -> Mapping[str, str]:
+    """Packages whose presets cannot be read, and why."""
+    return _registered()[1]
+
+
+@cache
+def _registered() -> tuple[Mapping[str, Preset], Mapping[str, str]]:
     found: dict[str, Preset] = {}
+    broken: dict[str, str] = {}
     for entry in entries("presets").values():
+        try:
+            added = _presets_of(entry)
+        except ClbenchError as error:
+            broken[entry.name] = str(error)
+            continue
+        if twice := sorted(found.keys() & added.keys()):
+            raise ClbenchError(
+                f"preset {twice[0]!r} of {entry.distribution} is registered by another package, "
+                "too; uninstall one"
+            )
+        found |= added
+    return dict(sorted(found.items())), broken
+
+
+def _presets_of(entry: Entry) -> dict[str, Preset]:
+    """The presets of one package."""
+    try:
         file = importlib.resources.files(entry.target) / "presets.toml"
-        for name, content in tomllib.loads(file.read_text()).items():
-            if name in found:
-                raise ClbenchError(f"{file}: preset {name!r} is registered twice")
-            found[name] = _parsed(content, f"{file}: [{name}]")
-    return dict(sorted(found.items()))
+        tables = tomllib.loads(file.read_text())
+    except Exception as error:  # the package is imported: anything can go wrong there
+        raise ClbenchError(
+            f"the presets of {entry.distribution} cannot be read: {type(error).__name__}: {error}"
+        ) from error
+    return {name: _parsed(content, f"{file}: [{name}]") for name, content in tables.items()}
 
 
 def open_preset(

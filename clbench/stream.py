@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from clbench.errors import ClbenchError
 from clbench.source.base import IntArray, Source, update_digest
 from clbench.spec import Spec
 
@@ -29,6 +30,9 @@ class Protocol:
     `all` past training data at every update. `memory_bytes`: cap on all that a method carries
     between updates, its model included (None: measured, not capped). `epochs`: passes over each
     update's data (None: the method chooses).
+
+    Raises:
+        ClbenchError: a cap is not positive, or a task-incremental setting gives no task ids.
     """
 
     setting: Setting = "class-incremental"
@@ -36,6 +40,17 @@ class Protocol:
     past: Literal["none", "all"] = "none"
     memory_bytes: int | None = None
     epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes", "epochs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ClbenchError(f"protocol field {name} is {value}; it must be 1 or more")
+        if self.setting == "task-incremental" and not self.task_ids:
+            raise ClbenchError(
+                "protocol field task_ids is false; the setting task-incremental gives them: "
+                "task_ids=true"
+            )
 
 
 @dataclass(frozen=True)

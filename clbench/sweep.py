@@ -60,7 +60,7 @@ def run_cell(cell: Cell, on_version: Callable[[int], None] = lambda version: Non
         return Outcome(cell, play_cell(cell, on_version).path)
     except ClbenchError as error:
         return Outcome(cell, None, str(error))
-    except Exception as error:  # a plugin's own fault must not stop the other cells
+    except (Exception, SystemExit) as error:  # a plugin's own fault must not stop the other cells
         return Outcome(cell, None, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
