@@ -44,7 +44,7 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
             count += len(batch)
             for x, y, weight in _questions(model, batch, labels, rows):
                 for name, g in gradients(parameters, x, y).items():
-                    squares[name] += torch.einsum("b,b...->...", weight, g.square())
+                    squares[name] += torch.einsum("b,b...->...", weight.to(g), g.square())
     return {name: total / max(1, count) for name, total in squares.items()}
 
 
@@ -64,7 +64,7 @@ def _questions(
 
 def _targets(logits: Tensor, y: Tensor, labels: Labels) -> list[tuple[Tensor, Tensor]]:
     """Labels to take gradients at, each with its weight, both [B]."""
-    ones = torch.ones(len(y), device=logits.device)
+    ones = logits.new_ones(len(y))
     if labels == "empirical":
         return [(y, ones)]
     p = logits.softmax(dim=1)
