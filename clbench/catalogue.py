@@ -120,34 +120,41 @@ def _stamp(entry: Entry) -> str:
     return f"{file} {status.st_size} {status.st_mtime_ns}"
 
 
-_PROBE = """
+_MARK = "clbench:"
+_PROBE = f"""
 import importlib, json, os, sys
-faults = {}
-for name, target in json.loads(sys.argv[1]).items():
+for target in json.loads(sys.argv[1]):
     module, _, attribute = target.partition(":")
+    fault = ""
     try:
         imported = importlib.import_module(module)
         attribute and getattr(imported, attribute)
     except BaseException as error:
-        faults[name] = f"fails to import: {type(error).__name__}: {error}"
-print("\\n" + json.dumps(faults), flush=True)
+        fault = f"{{type(error).__name__}}: {{error}}"
+    print("\\n{_MARK}" + json.dumps(fault), flush=True)
 os._exit(0)
 """
 
 
 def _try_imports(targets: dict[str, str]) -> dict[str, str]:
+    """Why some targets do not import, by name; all in one process, unless one of them ends it."""
+    faults: dict[str, str] = {}
+    waiting = list(targets)
+    while waiting:
+        found = _probe([targets[name] for name in waiting])
+        faults |= {name: fault for name, fault in zip(waiting, found, strict=False) if fault}
+        waiting = waiting[len(found) :]
+    return {name: f"fails to import: {' '.join(why.split())}" for name, why in faults.items()}
+
+
+def _probe(targets: list[str]) -> list[str]:
+    """For each target why it does not import, or nothing; the last may have ended the process."""
     command = [sys.executable, "-c", _PROBE, json.dumps(targets)]
+    end = "it ends the process"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    except subprocess.SubprocessError as error:
-        if len(targets) > 1:  # one of them ends the process: each by itself
-            return {
-                k: v for name in targets for k, v in _try_imports({name: targets[name]}).items()
-            }
-        why = (
-            "takes too long" if isinstance(error, subprocess.TimeoutExpired) else "its process ends"
-        )
-        return dict.fromkeys(targets, f"fails to import: {why}")
-    # The last line: what a plugin prints while it is imported comes before.
-    faults: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return faults
+        printed = subprocess.run(command, capture_output=True, timeout=120, check=False).stdout
+    except subprocess.TimeoutExpired as late:
+        printed, end = late.stdout or b"", "it takes too long"
+    lines = printed.decode(errors="replace").splitlines()
+    found = [json.loads(line.removeprefix(_MARK)) for line in lines if line.startswith(_MARK)]
+    return found if len(found) == len(targets) else [*found, end]

@@ -1,6 +1,5 @@
 """Presets: registered streams by name, read from the `presets.toml` of scenario packages."""
 
-import importlib.resources
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from clbench.card import source_file
 from clbench.document import SUFFIX, read_stream
 from clbench.errors import ClbenchError, unknown
 from clbench.plugin import Entry, call, entries, load
@@ -82,14 +82,15 @@ def _registered() -> tuple[Mapping[str, Preset], Mapping[str, str]]:
 
 
 def _presets_of(entry: Entry) -> dict[str, Preset]:
-    """The presets of one package."""
+    """The presets of one package, which is not imported."""
+    package = source_file(entry.target)
+    if package is None:
+        raise ClbenchError(f"{entry.distribution}: the package {entry.target} cannot be found")
+    file = package.with_name("presets.toml")
     try:
-        file = importlib.resources.files(entry.target) / "presets.toml"
         tables = tomllib.loads(file.read_text())
-    except Exception as error:  # the package is imported: anything can go wrong there
-        raise ClbenchError(
-            f"the presets of {entry.distribution} cannot be read: {type(error).__name__}: {error}"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise ClbenchError(f"{file} cannot be read: {error}") from error
     return {name: _parsed(content, f"{file}: [{name}]") for name, content in tables.items()}
 
 

@@ -6,10 +6,12 @@ even when its process dies.
 
 import multiprocessing
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -57,7 +59,8 @@ def run_cell(cell: Cell, on_version: Callable[[int], None] = lambda version: Non
     from clbench.running import play_cell
 
     try:
-        return Outcome(cell, play_cell(cell, on_version).path)
+        with redirect_stdout(sys.stderr):  # standard output is for results
+            return Outcome(cell, play_cell(cell, on_version).path)
     except ClbenchError as error:
         return Outcome(cell, None, str(error))
     except (Exception, SystemExit) as error:  # a plugin's own fault must not stop the other cells

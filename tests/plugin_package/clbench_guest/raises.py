@@ -1,0 +1,1 @@
+raise RuntimeError("this guest is not well")
