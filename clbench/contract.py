@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from clbench import state
+from clbench.archive import differences
 from clbench.cost import FlopMeter
 from clbench.hoard import stored_samples
-from clbench.ledger import differences
 from clbench.method import Method
 from clbench.play import Run
 from clbench.subject import Subject, digits, garbled, inputs, played

@@ -13,29 +13,25 @@ A version is written under a temporary name and renamed when whole, so a kill lo
 update in flight. Reading checks every file against the manifest.
 """
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from clbench.errors import ClbenchError
 from clbench.files import partial_name, sync_folder, write_atomic, write_together, writing
+from clbench.lock import Pulse, held, share_done
 from clbench.record import RunRecord
+from clbench.seal import MANIFEST, SEALS, Seal, seal
 
-MANIFEST = "manifest.json"
 STREAM = "stream.safetensors"
-CLOCK = "clock.json"
-LOCK = ".lock"
 DECISIVE: dict[
     str, Any
 ] = {  # of what is recorded: where it differs, a run is not the one that was begun
@@ -47,18 +43,6 @@ DECISIVE: dict[
     "carry": True,
     "precision": True,
 }
-
-
-class Seal(BaseModel):
-    """What a manifest says of a file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bytes: int
-    sha256: str
-
-
-_SEALS = TypeAdapter(dict[str, Seal])
 
 
 @dataclass(frozen=True)
@@ -145,11 +129,11 @@ class Ledger:
         """
         target = self.folder(version)
         partial = target.parent / f".writing-{target.name}"
-        manifest = {name: _seal(data) for name, data in sorted(files.items())}
+        manifest = {name: seal(data) for name, data in sorted(files.items())}
         try:
             with writing(target):
                 partial.mkdir(parents=True)
-                sealed = {MANIFEST: _SEALS.dump_json(manifest, indent=2)}
+                sealed = {MANIFEST: SEALS.dump_json(manifest, indent=2)}
                 write_together(partial, {**files, **sealed})
                 sync_folder(partial)
                 os.rename(partial, target)
@@ -167,12 +151,12 @@ class Ledger:
         remedy = f"restore it, or remove {self.folder(version).name} and later versions and rerun"
         seals = self._seals(version, remedy)
         try:
-            seal, data = seals[name], file.read_bytes()
+            expected, data = seals[name], file.read_bytes()
         except (FileNotFoundError, KeyError):
             raise ClbenchError(f"{file} is missing; {remedy}") from None
-        if len(data) != seal.bytes:
-            raise ClbenchError(f"{file} has {len(data)} bytes, not {seal.bytes}; {remedy}")
-        if _seal(data) != seal:
+        if len(data) != expected.bytes:
+            raise ClbenchError(f"{file} has {len(data)} bytes, not {expected.bytes}; {remedy}")
+        if seal(data) != expected:
             raise ClbenchError(f"{file} was altered (its SHA-256 differs); {remedy}")
         return data
 
@@ -184,110 +168,20 @@ class Ledger:
     def _seals(self, version: int, remedy: str) -> dict[str, Seal]:
         file = self.folder(version) / MANIFEST
         try:
-            return _SEALS.validate_json(file.read_bytes())
+            return SEALS.validate_json(file.read_bytes())
         except FileNotFoundError:
             raise ClbenchError(f"{file} is missing; {remedy}") from None
         except ValidationError as error:
             raise ClbenchError(f"{file}: {_complaint(error)}; {remedy}") from error
 
-    @contextmanager
-    def lock(self) -> Iterator["Pulse"]:
-        """Hold the run for writing; a second process gets an error at once.
-
-        What it yields tells others how far the update in flight is.
-        """
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = open(self.path / LOCK, "a+")  # noqa: SIM115 - closed below
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ClbenchError(
-                    f"{self.path} is being written by another process; wait for it to end"
-                ) from None
-            handle.truncate(0)
-            yield Pulse(handle.fileno())
-            handle.truncate(0)
+    def lock(self) -> AbstractContextManager[Pulse]:
+        """Hold the run for writing; a second process gets an error at once."""
+        return held(self.path)
 
     @property
     def progress(self) -> float:
         """Versions that are whole, and the share of the update in flight that is done."""
-        try:
-            share = float((self.path / LOCK).read_text() or 0)
-        except (FileNotFoundError, ValueError):  # not begun, or read while it is written
-            share = 0.0
-        return self.versions + share
-
-
-class Pulse:
-    """Writes the share of the update in flight into the lock file, about once a second."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._due = 0.0
-
-    def __call__(self, share: float) -> None:
-        """Tell that a share is done, 0 to 1; 0 when an update ends."""
-        now = time.monotonic()
-        if now >= self._due or share == 0:
-            self._due = now + 1
-            with suppress(OSError):  # a full disk may hide progress, but not end a run
-                os.ftruncate(self._descriptor, 0)
-                os.write(self._descriptor, f"{min(share, 0.99):.2f}".encode())
-
-
-def find_ledgers(*roots: Path) -> list[Ledger]:
-    """All ledgers under the given folders, in a stable order.
-
-    Raises:
-        ClbenchError: a folder does not exist, or none of them holds a ledger.
-    """
-    for root in roots:
-        if not root.is_dir():
-            raise ClbenchError(f"{root} is not a folder of runs")
-    found = sorted({path for root in roots for path in _folders_of_runs(root)})
-    if not found:
-        raise ClbenchError(f"no runs under {', '.join(map(str, roots))}; make some: clbench sweep")
-    return [Ledger(path) for path in found]
-
-
-def _folders_of_runs(root: Path) -> Iterator[Path]:
-    """Folders with a `run.json`; what is inside of them is not looked at."""
-    for folder, inner, files in os.walk(root):
-        if "run.json" in files:
-            inner.clear()
-            yield Path(folder)
-
-
-def differences(one: Ledger, two: Ledger) -> list[str]:
-    """Files in which two ledgers differ, clock readings aside; empty if they are the same run."""
-    names = {
-        str(file.relative_to(ledger.path))
-        for ledger in (one, two)
-        for file in ledger.path.rglob("*")
-        if file.is_file() and file.name != LOCK
-    }
-    return sorted(name for name in names if not _same(one.path / name, two.path / name))
-
-
-def _same(one: Path, two: Path) -> bool:
-    if not (one.is_file() and two.is_file()):
-        return False
-    if one.name == CLOCK:
-        return True
-    if one.name == MANIFEST:
-        return _without_clock(one) == _without_clock(two)
-    return one.read_bytes() == two.read_bytes()
-
-
-def _without_clock(manifest: Path) -> object:
-    """What a manifest says of the files that are the same in every run."""
-    try:
-        seals = _SEALS.validate_json(manifest.read_bytes())
-    except ValidationError:
-        return manifest.read_bytes()
-    return {name: seal for name, seal in seals.items() if name != CLOCK}
+        return self.versions + share_done(self.path)
 
 
 def _decisive(record: RunRecord) -> dict[str, Any]:
@@ -310,7 +204,3 @@ def _complaint(error: ValidationError) -> str:
     """The field of a file and what is wrong with it."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}"
-
-
-def _seal(data: bytes) -> Seal:
-    return Seal(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

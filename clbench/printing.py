@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from clbench.archive import find_ledgers
 from clbench.compare import compare
 from clbench.errors import ClbenchError, unknown
 from clbench.label import labels
-from clbench.ledger import Ledger, find_ledgers
+from clbench.ledger import Ledger
 from clbench.measure import load_metrics
 from clbench.report.pair_table import comparison_table, run_table
 from clbench.report.terminal import score_table

@@ -20,9 +20,11 @@ from typing import Any
 
 import torch
 
+from clbench.archive import differences
 from clbench.files import write_synced
-from clbench.ledger import MANIFEST, Ledger, differences
+from clbench.ledger import Ledger
 from clbench.recording import environment
+from clbench.seal import MANIFEST
 from odd_methods import PHASES, Guided
 from tiny import Tiny, tiny_stream
 

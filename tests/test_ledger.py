@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from clbench.archive import differences, find_ledgers
 from clbench.errors import ClbenchError
-from clbench.ledger import Ledger, differences, find_ledgers
+from clbench.ledger import Ledger
 from fakes import random_run, run_record, stream_record
 from odd_methods import Guided
 from tiny import Tiny

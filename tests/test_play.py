@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
+from clbench.archive import differences
 from clbench.card import Card
 from clbench.errors import ClbenchError
-from clbench.ledger import Ledger, differences
+from clbench.ledger import Ledger
 from clbench.method import Method
 from clbench.plugin import load
 from clbench.settings import Settings

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from clbench import plugin, score
+from clbench.archive import find_ledgers
 from clbench.errors import ClbenchError
 from clbench.label import labels
-from clbench.ledger import Ledger, find_ledgers
+from clbench.ledger import Ledger
 from clbench.measure import Score
 from clbench.metric import metric
 from clbench.score import RunScores, Scores, score_runs

@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from clbench.ledger import Ledger, find_ledgers
+from clbench.archive import find_ledgers
+from clbench.ledger import Ledger
 from clbench.score import score_runs
 from clbench.summary import summarise
 from fakes import random_run, run_record, stream_record
