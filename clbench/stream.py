@@ -6,9 +6,9 @@ are positions in `class_order`, so a model's outputs grow to the right as classe
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,14 @@ class Protocol:
     past: Literal["none", "all"] = "none"
     memory_bytes: int | None = None
     epochs: int | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """The fields that differ from their defaults.
+
+        Fingerprints hash these alone, so that a field that comes later changes no stream of today.
+        """
+        usual = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
     def __post_init__(self) -> None:
         for name in ("memory_bytes", "epochs"):
@@ -95,7 +103,7 @@ class Stream:
         """
         head = {
             "schema": SCHEMA_VERSION,
-            "protocol": asdict(self.protocol),
+            "protocol": self.protocol.chosen(),
             "labels": self.labels,
             "updates": [(u.index, u.kind, u.task) for u in self.updates],
             "evals": [(e.name, e.split, e.since) for e in self.evals],

@@ -157,6 +157,10 @@ class TestProtocol:
         with pytest.raises(ClbenchError, match=f"{field} is {value}; it must be 1 or more"):
             Protocol(**{field: value})  # type: ignore[arg-type]
 
+    def test_only_what_was_chosen_is_hashed(self) -> None:
+        assert Protocol().chosen() == {}
+        assert Protocol(epochs=3, past="none").chosen() == {"epochs": 3}
+
     def test_a_task_incremental_setting_gives_task_ids(self) -> None:
         with pytest.raises(ClbenchError, match=r"task_ids is false; .* task_ids=true"):
             Protocol(setting="task-incremental")
@@ -168,5 +172,5 @@ def fewer(part: Any) -> Any:
     return changed
 
 
-HUNDRED = "ba147a100e86c85ad85bce5912b2757521e2f9748ea515e295d62ac45177f039"
-HUNDRED_B50 = "217c55296052f2d1adc77080e73232deb5f118aa3bf2ebb49ae7c2fcb446b0a7"
+HUNDRED = "e41be701819b2fbaa2b145f13d3ab5bad6a6115c92a71ff633ffa6c1ea13fa45"
+HUNDRED_B50 = "bf8ceb3f3402d33d1e5aeef32f22d53d5be58c14fd963adb5df648bbed0eadc7"
