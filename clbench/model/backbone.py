@@ -91,6 +91,7 @@ def build_backbone(spec: Spec, shape: tuple[int, ...]) -> Backbone:
     if spec.name in SMALL:
         small_body = call("backbone", spec.name, partial(SMALL[spec.name], shape), spec.options)
         return Backbone(small_body, shape)
+    _check_name(spec.name)
     options: dict[str, Any] = dict(spec.options)
     weights, choice = options.pop("weights", None), options.pop("mean_std", None)
     _check(spec, options, choice, shape)
@@ -115,11 +116,16 @@ def _check(spec: Spec, options: Mapping[str, Any], choice: object, shape: tuple[
         )
 
 
-def _timm_model(spec: Spec, options: Mapping[str, Any], weights: object) -> nn.Module:
+def _check_name(name: str) -> None:
     import timm  # a second to import, and the small networks do without
 
-    if not timm.is_model(spec.name):
-        raise unknown("backbone", spec.name, (*SMALL, *timm.list_models()))
+    if not timm.is_model(name):
+        raise unknown("backbone", name, (*SMALL, *timm.list_models()))
+
+
+def _timm_model(spec: Spec, options: Mapping[str, Any], weights: object) -> nn.Module:
+    import timm
+
     try:
         model: nn.Module = timm.create_model(
             spec.name, pretrained=weights == "hub", num_classes=0, **options
