@@ -158,6 +158,7 @@ class PeeksAtThePast(Guided):
     card = Card(name="peeks-at-the-past", paper="none", family="test")
 
     def learn(self, view: View) -> None:
+        super().learn(view)
         next(view.batches(self.training, with_past=True))
 
 
