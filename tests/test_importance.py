@@ -123,6 +123,18 @@ class TestAgainstALoopOverSamples:
         assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 12)])
+def test_convolutions_in_the_layout_that_networks_have(shape: tuple[int, ...]) -> None:
+    """Channels last, which torch can batch only with a warning, and slowly."""
+    torch.manual_seed(0)
+    model = Network("convnet,width=8,depth=2", Space(shape, torch.device("cpu")))
+    model.grow(3)
+    x, y = torch.rand(6, *shape), torch.zeros(6).long()
+    expected = brute_force(model, x, probabilities(model, x))
+    found = fisher_diagonal(model, chunks(x, y), "exact")
+    assert_close(found, expected, rtol=1e-3, atol=1e-7)
+
+
 def test_sampled_converges_to_exact() -> None:
     model, x, y = vectors()
     exact = fisher_diagonal(model, chunks(x, y), "exact")

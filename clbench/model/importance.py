@@ -28,7 +28,12 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
     Raises:
         ClbenchError: the network's outputs are not finite.
     """
-    parameters = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    # Laid out plainly: torch cannot batch what its pooling does after channels-last weights.
+    parameters = {
+        name: p.detach().clone(memory_format=torch.contiguous_format)
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    }
     buffers = dict(model.named_buffers())
     squares = {name: torch.zeros_like(p) for name, p in parameters.items()}
     count = 0
