@@ -27,11 +27,8 @@ def augment(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
 
 def random_crop(raw: Tensor, border: int, generator: Generator) -> Tensor:
     """Crop each image [B, C, H, W] back to its size from a random place of its zero-padded self."""
-    count, channels, height, width = raw.shape
-    padded = pad(raw, (border,) * 4)
+    count, _, height, width = raw.shape
     top, left = torch.randint(0, 2 * border + 1, (2, count), generator=generator).to(raw.device)
-    rows = (top[:, None] + torch.arange(height, device=raw.device))[:, None, :, None]
-    columns = (left[:, None] + torch.arange(width, device=raw.device))[:, None, None, :]
-    samples = torch.arange(count, device=raw.device)[:, None, None, None]
-    planes = torch.arange(channels, device=raw.device)[None, :, None, None]
-    return padded[samples, planes, rows, columns]
+    # Views of all places [B, C, top, left, H, W]; only the chosen are copied, a row at a time.
+    windows = pad(raw, (border,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count, device=raw.device), :, top, left]
