@@ -82,7 +82,7 @@ class View:
         with self._meter.loop() as loop:
             for epoch in range(epochs):
                 order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
-                for some in order.split(training.batch_size):
+                for some in _split(order, training.batch_size):
                     loop.step(len(some))
                     yield self._batch(some, prepare, first_pass=epoch == 0)
                     self._pulse(loop.samples / total)
@@ -91,7 +91,7 @@ class View:
         """The update's samples once, in order, not augmented."""
         ids = self._granted(with_past=False).to(self.device)
         with self._meter.loop() as loop:
-            for some in ids.split(size):
+            for some in _split(ids, size):
                 loop.step(len(some))
                 yield self._batch(some, to_input, first_pass=True)
 
@@ -101,11 +101,10 @@ class View:
                 "the method reads past data, which the protocol does not grant; "
                 'declare needs=("past",) in its card, and play a stream with past = "all"'
             )
-        ids = (
-            torch.cat([self._past, self._ids])
-            if with_past and self._past is not None
-            else self._ids.clone()
-        )
+        ids = self._ids.clone()
+        if with_past and self._past is not None:
+            past = self._past[~torch.isin(self._past, ids)]  # what comes again comes once
+            ids = torch.cat([past, ids])
         self.read[ids] = True
         return ids
 
@@ -114,6 +113,11 @@ class View:
     ) -> Batch:
         raw = self._samples.gather(ids)
         return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
+
+
+def _split(ids: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Ids in parts of a size, the last may be smaller; no ids are no parts."""
+    return ids.split(size) if len(ids) else ()
 
 
 def _prepare(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
