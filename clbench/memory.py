@@ -41,7 +41,7 @@ class Reservoir:
 
     def _store(self, slots: Tensor, x: Tensor, y: Tensor) -> None:
         # Written one after the other: of two samples drawn for one slot the later stays.
-        last = {int(slot): row for row, slot in enumerate(slots)}
+        last = {slot: row for row, slot in enumerate(slots.tolist())}
         if not last:
             return
         rows = torch.tensor(list(last.values()), device=self._device)
