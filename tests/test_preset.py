@@ -6,8 +6,8 @@ import pytest
 
 from clbench.errors import ClbenchError
 from clbench.preset import open_preset, presets
-from conftest import SHARED
 
+SHARED = Path(__file__).parent.parent.parent / "shared"
 FINGERPRINTS = {
     "split-digits": "e41b7442c2a00166adbd69acc44e905b19b96af729db4ea0ed2954c233687f31",
 }
