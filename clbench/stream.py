@@ -29,10 +29,12 @@ class Protocol:
     `task_ids`: predictions are made among the classes of the sample's task. `past`: `none`, or
     `all` past training data at every update. `memory_bytes`: cap on all that a method carries
     between updates, its model included (None: measured, not capped). `epochs`: passes over each
-    update's data (None: the method chooses).
+    update's data (None: the method chooses). `online`: each sample is handed out once, in order of
+    arrival, and nothing is said about boundaries.
 
     Raises:
-        ClbenchError: a cap is not positive, or a task-incremental setting gives no task ids.
+        ClbenchError: a cap is not positive, a task-incremental setting gives no task ids, or an
+            online one gives them, or more than one epoch.
     """
 
     setting: Setting = "class-incremental"
@@ -40,6 +42,7 @@ class Protocol:
     past: Literal["none", "all"] = "none"
     memory_bytes: int | None = None
     epochs: int | None = None
+    online: bool = False
 
     def chosen(self) -> dict[str, Any]:
         """The fields that differ from their defaults.
@@ -58,6 +61,11 @@ class Protocol:
             raise ClbenchError(
                 "protocol field task_ids is false; the setting task-incremental gives them: "
                 "task_ids=true"
+            )
+        if self.online and (self.task_ids or self.epochs not in (None, 1)):
+            raise ClbenchError(
+                f"protocol field online is true; it needs task_ids=false and epochs=1, not "
+                f"task_ids={str(self.task_ids).lower()} and epochs={self.epochs}"
             )
 
 

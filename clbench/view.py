@@ -35,7 +35,8 @@ class View:
     """The data of one update, and what the protocol grants of the past.
 
     Attributes:
-        index, kind, classes, task: of the update; `task` only where the protocol gives it.
+        index, kind, classes, task: of the update; `task` only where the protocol gives it, and of
+            `classes`, those seen here first, none where it is online: labels come with samples.
         n_classes: classes seen up to and including this update; labels are 0 .. n_classes - 1.
         generator: randomness for this update, the same whatever came before.
         read: [train samples] bool, the samples that were handed out.
@@ -54,7 +55,7 @@ class View:
         pulse: Callable[[float], None] = lambda share: None,
     ) -> None:
         self.index, self.kind, self.task = update.index, update.kind, update.task
-        self.classes = tuple(update.classes.tolist())
+        self.classes = () if protocol.online else tuple(update.classes.tolist())
         self.n_classes = n_classes
         self.protocol = protocol
         self.device = samples.device
@@ -72,20 +73,28 @@ class View:
     def batches(self, training: Training, *, with_past: bool = False) -> Iterator[Batch]:
         """Shuffled, augmented batches, for as many epochs as the protocol or `training` says.
 
+        Under an online protocol there is one pass, and without the past it is in order of arrival.
+
         Raises:
-            ClbenchError: `with_past` where the past is not granted.
+            ClbenchError: `with_past` where the past is not granted, or a second pass where the
+                protocol is online.
         """
         ids = self._granted(with_past=with_past)
-        epochs = training.epochs if self.protocol.epochs is None else self.protocol.epochs
+        epochs = self._epochs(training)
+        in_order = self.protocol.online and not with_past
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
         total = max(1, epochs * len(ids))
         with self._meter.loop() as loop:
             for epoch in range(epochs):
-                order = ids[torch.randperm(len(ids), generator=self.generator)].to(self.device)
-                for some in _split(order, training.batch_size):
+                order = ids if in_order else self._shuffled(ids)
+                for some in _split(order.to(self.device), training.batch_size):
                     loop.step(len(some))
                     yield self._batch(some, prepare, first_pass=epoch == 0)
                     self._pulse(loop.samples / total)
+
+    def steps(self, training: Training) -> int:
+        """How many batches `batches(training)` yields."""
+        return self._epochs(training) * -(-len(self) // training.batch_size)
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented."""
@@ -95,11 +104,24 @@ class View:
                 loop.step(len(some))
                 yield self._batch(some, to_input, first_pass=True)
 
+    def _epochs(self, training: Training) -> int:
+        if self.protocol.online:
+            return 1
+        return training.epochs if self.protocol.epochs is None else self.protocol.epochs
+
+    def _shuffled(self, ids: Tensor) -> Tensor:
+        return ids[torch.randperm(len(ids), generator=self.generator)]
+
     def _granted(self, *, with_past: bool) -> Tensor:
         if with_past and self._past is None:
             raise ClbenchError(
                 "the method reads past data, which the protocol does not grant; "
                 'declare needs=("past",) in its card, and play a stream with past = "all"'
+            )
+        if self.protocol.online and bool(self.read[self._ids].any()):
+            raise ClbenchError(
+                "the method asks for the samples of an update a second time, and the protocol is "
+                "online: one loop over view.batches() or view.chunks()"
             )
         ids = self._ids.clone()
         if with_past and self._past is not None:

@@ -165,6 +165,12 @@ class TestProtocol:
         with pytest.raises(ClbenchError, match=r"task_ids is false; .* task_ids=true"):
             Protocol(setting="task-incremental")
 
+    @pytest.mark.parametrize("contrary", [{"task_ids": True}, {"epochs": 2}])
+    def test_an_online_one_has_one_epoch_and_no_task_ids(self, contrary: dict[str, Any]) -> None:
+        assert Protocol(online=True, epochs=1).chosen() == {"online": True, "epochs": 1}
+        with pytest.raises(ClbenchError, match="online is true; it needs task_ids=false and epoch"):
+            Protocol(online=True, **contrary)
+
 
 def fewer(part: Any) -> Any:
     """An update or evaluation set without its first sample."""

@@ -226,3 +226,30 @@ def test_a_batch_is_as_long_as_its_labels() -> None:
     empty = torch.zeros(0)
     batch = Batch(empty, empty, torch.zeros(3), empty, True, lambda raw: raw)
     assert len(batch) == 3
+
+
+class TestOnline:
+    def test_samples_come_once_in_order_of_arrival(self) -> None:
+        arrived = IDS[::-1].copy()
+        rules = Protocol(online=True)
+        update = Update(1, "learn", arrived, np.array([2, 3]))
+        shown = View(update, samples(), n_classes=4, protocol=rules, seed=0)
+        assert ids(shown.batches(TRAINING)) == arrived.tolist()  # one epoch, not three
+
+    def test_classes_are_not_announced(self) -> None:
+        assert view(online=True).classes == ()
+        assert view(online=True).task is None
+        assert view().classes == (2, 3)
+
+    @pytest.mark.parametrize("first", ["batches", "chunks"])
+    @pytest.mark.parametrize("second", ["batches", "chunks"])
+    def test_a_second_pass_is_refused(self, first: str, second: str) -> None:
+        shown = view(online=True)
+        passes = {"batches": lambda: shown.batches(TRAINING), "chunks": shown.chunks}
+        list(passes[first]())
+        with pytest.raises(ClbenchError, match="a second time, and the protocol is online"):
+            list(passes[second]())
+
+    def test_the_past_that_a_control_is_granted_is_mixed_in(self) -> None:
+        found = ids(view(past=[0, 1], online=True).batches(TRAINING, with_past=True))
+        assert sorted(found) == sorted([0, 1, *IDS.tolist()])
