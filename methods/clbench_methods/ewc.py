@@ -25,7 +25,7 @@ class EWC(Method):
 
     backbone: str = "mlp"
     training: Training = Training()
-    strength: float = Field(100.0, ge=0, description="lambda, the weight of the penalty")
+    strength: float = Field(10.0, ge=0, description="lambda, the weight of the penalty")
     form: Literal["paper", "online"] = "paper"
     gamma: float = Field(1.0, ge=0, le=1, description="decay of old importance (online form)")
     labels: Labels = "sampled"
