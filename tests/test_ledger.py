@@ -275,6 +275,7 @@ class TestWriting:
             patch.setattr(os, call, refuse)
             with pytest.raises(ClbenchError, match=r"run cannot be written: No space left"):
                 ledger.begin(run_record(stream_record()))
+        assert list(tmp_path.rglob("run.json")) == list(tmp_path.rglob(".run.json.*")) == []
         ledger.begin(run_record(stream_record()))
 
     def test_a_file_in_the_place_of_the_folder_is_an_error(self, tmp_path: Path) -> None:
