@@ -52,6 +52,8 @@ def print_study(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     if ledgers:
         _print_table(_scored(ledgers, None), None, as_json=as_json)
     broken = [outcome for outcome in outcomes if outcome.path is None]
+    if broken and len(outcomes) == 1:
+        raise ClbenchError(broken[0].error or "the run broke")
     if broken:
         raise ClbenchError(f"{len(broken)} of {len(outcomes)} runs broke, as told above")
 

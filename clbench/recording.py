@@ -133,8 +133,19 @@ def _method_record(kind: type[Method], protocol: Protocol) -> MethodRecord:
         paper=card.paper,
         control=card.control,
         granted=granted(card, protocol),
-        code=hashlib.sha256(Path(inspect.getfile(kind)).read_bytes()).hexdigest(),
+        code=_code_digest(kind),
     )
+
+
+def _code_digest(kind: type[Method]) -> str:
+    """SHA-256 of the file that defines a method: runs of other code are other runs."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(kind)).read_bytes()).hexdigest()
+    except (TypeError, OSError):
+        raise ClbenchError(
+            f"method {kind.card.name} is not defined in a file; put its class into one, so that "
+            "its runs can be told from those of other code"
+        ) from None
 
 
 def _safe(name: str) -> str:
