@@ -59,9 +59,12 @@ def test_a_damaged_file_is_refused_or_says_the_same(stream, tmp_path, place, val
     data = bytearray(good)
     data[place % len(data)] = value
     (tmp_path / "s.safetensors").write_bytes(bytes(data[: max(length, len(data) // 2)]))
+    read = fingerprint_or_error(tmp_path / "s.safetensors")
+    assert read == stream.fingerprint or "s.safetensors" in read
+
+
+def fingerprint_or_error(path):
     try:
-        found = read_stream(tmp_path / "s.safetensors")
+        return read_stream(path).fingerprint
     except ClbenchError as error:
-        assert "s.safetensors" in str(error)
-    else:
-        assert found.fingerprint == stream.fingerprint
+        return str(error)
