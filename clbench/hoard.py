@@ -8,6 +8,7 @@ from torch import Tensor
 from clbench.state import State
 
 LIKENESS = 0.9999  # correlation: above what rounding to bfloat16 leaves, below that of kin
+INCIDENTAL = 1 / 16  # of a tensor's rows: a unit that one sample alone drives has it for gradient
 BLOCK = 1 << 14
 
 
@@ -16,6 +17,7 @@ def stored_samples(carried: State, samples: Tensor) -> int:
 
     A sample is known again by its correlation with a row, so neither a type nor a scale nor an
     offset hides it; rows are looked for in tensors and lists, cut in the ways that people store.
+    Few such rows among many others are no store: importances of weights hold a few by nature.
     """
     known = _standardised(samples.cpu().reshape(len(samples), -1))
     return sum(
@@ -37,11 +39,13 @@ def _rows(tensor: Tensor, width: int) -> Iterator[Tensor]:
 
 
 def _count(rows: Tensor, known: Tensor) -> int:
-    return sum(
-        int(((_standardised(some) @ known.T).amax(1) > LIKENESS).sum())
-        for some in rows.split(BLOCK)
-        if len(some)
-    )
+    """How many rows are known; 0 where they are few among those that are not constant."""
+    found = varied = 0
+    for some in rows.split(BLOCK) if len(rows) else ():
+        standard = _standardised(some)
+        varied += int(standard.any(1).sum())
+        found += int(((standard @ known.T).amax(1) > LIKENESS).sum())
+    return found if found > INCIDENTAL * varied else 0
 
 
 def _standardised(rows: Tensor) -> Tensor:
@@ -53,7 +57,7 @@ def _standardised(rows: Tensor) -> Tensor:
 def _leaves(tree: State) -> Iterator[Tensor]:
     """All tensors of a state tree, and its lists of numbers as tensors."""
     for value in tree.values():
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and value.numel():
             yield value.cpu()
         elif isinstance(value, Mapping):
             yield from _leaves(value)

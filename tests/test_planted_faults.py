@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from clbench.contract import CHECKS, BrokenContract, Subject
 from clbench.errors import ClbenchError
+from clbench.hoard import stored_samples
 from clbench.method import Card, Method, Space, Training, View
 from clbench.state import State
 from clbench.subject import small_stream
@@ -401,6 +402,20 @@ GUISES += ["labelled", "columns", "list"]
 def test_stored_samples_are_found_in_any_guise(guise: str) -> None:
     with pytest.raises(BrokenContract, match=r'carries 20 training samples; .*needs=\("replay",\)'):
         CHECKS["carries_within_the_budget"](Subject(Hoards, {"guise": guise}))
+
+
+@pytest.mark.parametrize(("others", "found"), [(0, 8), (100, 8), (248, 0)])
+def test_few_samples_among_other_rows_are_no_store(others: int, found: int) -> None:
+    """Importances of weights: the gradient of a unit that one sample alone drives is that one."""
+    generator = torch.Generator().manual_seed(0)
+    samples = torch.rand(30, 64, generator=generator)
+    rows = torch.cat([samples[:8] * 0.01, torch.rand(others, 64, generator=generator)])
+    assert stored_samples({"importance": rows}, samples) == found
+
+
+def test_a_memory_that_is_hardly_filled_is_a_store() -> None:
+    samples = torch.rand(30, 64, generator=torch.Generator().manual_seed(0))
+    assert stored_samples({"memory": torch.cat([samples[:3], torch.zeros(500, 64)])}, samples) == 3
 
 
 def test_stored_samples_that_the_card_declares_are_allowed() -> None:
