@@ -104,7 +104,8 @@ class TestSideBySide:
         alone = run_cell(cell("finetune", tmp_path, 3)).path
         assert alone is not None
         assert outcomes[6].path is not None
-        assert differences(Ledger(alone), Ledger(outcomes[6].path)) == []
+        found = differences(Ledger(alone), Ledger(outcomes[6].path))
+        assert set(found) <= {"run.json"}  # which names the state of the checkout
 
 
 class TestThreads:
