@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	$(BIN)/clbench report runs/demo --output runs/demo/report.html
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -35,8 +35,15 @@ def _cpu_name() -> str:
 
 def _git_revision() -> str:
     """The revision of the checkout that clbench runs from, `+` if it is changed."""
-    folder = Path(__file__).parent
+    folder, file = Path(__file__).parent, Path(__file__).name
     try:
+        # Fails where this is an installed copy inside some other repository.
+        subprocess.run(
+            ["git", "-C", str(folder), "ls-files", "--error-unmatch", file],
+            capture_output=True,
+            check=True,
+            timeout=10,
+        )
         described = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"],
             capture_output=True,

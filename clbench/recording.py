@@ -138,9 +138,11 @@ def _method_record(kind: type[Method], protocol: Protocol) -> MethodRecord:
 
 
 def _code_digest(kind: type[Method]) -> str:
-    """SHA-256 of the file that defines a method: runs of other code are other runs."""
+    """SHA-256 of the files of a method and the methods it derives from: other code, other runs."""
+    lineage = [each for each in kind.__mro__ if issubclass(each, Method) and each is not Method]
     try:
-        return hashlib.sha256(Path(inspect.getfile(kind)).read_bytes()).hexdigest()
+        files = dict.fromkeys(Path(inspect.getfile(each)) for each in lineage)
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     except (TypeError, OSError):
         raise ClbenchError(
             f"method {kind.card.name} is not defined in a file; put its class into one, so that "

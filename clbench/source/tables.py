@@ -96,8 +96,8 @@ def hub_tables(name: str, config: str | None) -> tuple[Table, Table]:
         import datasets
     except ImportError as error:
         raise ClbenchError(
-            f"huggingface: there is no folder {name}, and to load the data set {name} from the "
-            "hub the datasets library is needed: pip install clbench[hub]"
+            f"huggingface: put the parquet files of {name} into {data_dir() / name} (CLBENCH_DATA "
+            "chooses the data folder), or load it from the hub: pip install clbench[hub]"
         ) from error
     try:
         splits = datasets.load_dataset(name, config)
