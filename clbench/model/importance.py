@@ -1,6 +1,6 @@
 """How much each parameter matters for what was learned, and the penalty for moving it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -28,6 +28,37 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
     Raises:
         ClbenchError: the network's outputs are not finite.
     """
+
+    def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
+        return F.log_softmax(logits, dim=0).gather(0, y[None])[0]
+
+    return _mean_gradient(model, chunks, log_likelihood, torch.square, labels)
+
+
+def output_sensitivity(model: Network, chunks: Iterable[Batch]) -> Parameters:
+    """Importance without labels: E|d ||f(x)||^2 / d theta| over the samples (MAS, 1711.09601).
+
+    f are the logits. Magnitudes are per sample: gradients of a batch's mean, which public code
+    takes, cancel where samples pull in different directions.
+
+    Raises:
+        ClbenchError: the network's outputs are not finite.
+    """
+
+    def squared_norm(logits: Tensor, y: Tensor) -> Tensor:
+        return logits.square().sum()
+
+    return _mean_gradient(model, chunks, squared_norm, torch.abs, "empirical")
+
+
+def _mean_gradient(
+    model: Network,
+    chunks: Iterable[Batch],
+    function: Callable[[Tensor, Tensor], Tensor],
+    magnitude: Callable[[Tensor], Tensor],
+    labels: Labels,
+) -> Parameters:
+    """Mean over samples of the magnitude of the gradient of function(logits [C], y)."""
     # Laid out plainly: torch cannot batch what its pooling does after channels-last weights.
     parameters = {
         name: p.detach().clone(memory_format=torch.contiguous_format)
@@ -35,22 +66,21 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
         if p.requires_grad
     }
     buffers = dict(model.named_buffers())
-    squares = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
     count = 0
 
-    def log_likelihood(params: Parameters, x: Tensor, y: Tensor) -> Tensor:
-        logits = functional_call(model, {**params, **buffers}, (x[None],))
-        return F.log_softmax(logits, dim=1)[0].gather(0, y[None])[0]
+    def asked(params: Parameters, x: Tensor, y: Tensor) -> Tensor:
+        return function(functional_call(model, {**params, **buffers}, (x[None],))[0], y)
 
-    gradients = vmap(grad(log_likelihood), in_dims=(None, 0, 0))
+    gradients = vmap(grad(asked), in_dims=(None, 0, 0))
     rows = max(1, AT_A_TIME // max(1, sum(p.numel() for p in parameters.values())))
     with evaluating(model):
         for batch in chunks:
             count += len(batch)
             for x, y, weight in _questions(model, batch, labels, rows):
                 for name, g in gradients(parameters, x, y).items():
-                    squares[name] += torch.einsum("b,b...->...", weight.to(g), g.square())
-    return {name: total / max(1, count) for name, total in squares.items()}
+                    sums[name] += torch.einsum("b,b...->...", weight.to(g), magnitude(g))
+    return {name: total / max(1, count) for name, total in sums.items()}
 
 
 def _questions(

@@ -1,0 +1,39 @@
+"""Memory aware synapses (1711.09601)."""
+
+from torch.nn.functional import cross_entropy
+
+from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.model.importance import QuadraticAnchor, output_sensitivity
+
+
+class MAS(Method):
+    """Cross-entropy plus a pull on the parameters to which the outputs are sensitive."""
+
+    card = Card(
+        name="mas",
+        paper="1711.09601",
+        family="regularisation",
+        notes="Importance is the mean of per-sample magnitudes of the gradient of the squared norm "
+        "of the logits, on the update's data in order and not augmented; it adds up over updates. "
+        "The paper's local (Hebbian) form is left out.",
+    )
+    carries = ("model", "anchor")
+
+    backbone: str = "mlp"
+    training: Training = Training()
+    strength: float = Field(1.0, ge=0, description="lambda, the weight of the penalty")
+
+    def build(self, space: Space) -> None:
+        """Make the network; there is nothing to protect yet."""
+        self.model = Network(self.backbone, space)
+        self.anchor = QuadraticAnchor()
+
+    def learn(self, view: View) -> None:
+        """Minimise cross-entropy + lambda sum Omega (theta - theta*)^2, then add to Omega."""
+        self.model.grow(view.n_classes)
+        step = self.training.start(self.model)
+        for batch in view.batches(self.training):
+            loss = cross_entropy(self.model(batch.x), batch.y)
+            # The anchor's penalty is half the weighted sum of squares; the paper's is the sum.
+            step(loss + 2 * self.strength * self.anchor.penalty(self.model))
+        self.anchor.merge(output_sensitivity(self.model, view.chunks()), self.model, decay=1.0)
