@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clbench.errors import ClbenchError, listing
+from clbench.paths import data_dir
 
 ROWS = 512
 TEST_NAMES = ("test", "validation", "valid")
