@@ -24,6 +24,22 @@ def _named(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
+TUNING = "+tuning"
+
+
+class Tuning(BaseModel):
+    """What a preset's tuning stream has of its own; the rest is the preset's.
+
+    `source` stands in place of the training samples that are held out by default; options of the
+    `generator` are added to the preset's, such as another order.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Annotated[dict[str, Value], AfterValidator(_named)] | None = None
+    generator: dict[str, Any] = {}
+
+
 class Preset(BaseModel):
     """A stream's source, generator and protocol, and the recipe that methods start from.
 
@@ -37,6 +53,7 @@ class Preset(BaseModel):
     generator: Annotated[dict[str, Any], AfterValidator(_named)]
     protocol: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
+    tuning: Tuning = Tuning()
 
 
 @dataclass(frozen=True)
@@ -104,7 +121,8 @@ def open_preset(
     """Open a stream with its samples.
 
     Args:
-        name: of a preset, or the file of a stream.
+        name: of a preset, or the file of a stream. `NAME+tuning` is the stream on which choices
+            for a preset are made: it asks nothing that the preset's own stream asks.
         source: a source spec in place of the preset's, such as a local folder.
         embed: a backbone spec; the source becomes its frozen features.
         protocol: fields that differ from the preset's; the name then says so.
@@ -114,17 +132,28 @@ def open_preset(
     """
     if name.endswith(SUFFIX):
         return _open_file(Path(name), source, embed, protocol)
-    known = presets()
-    if name not in known:
-        raise unknown("stream", name, known)
-    preset = known[name]
+    known, usual_name = presets(), name.removesuffix(TUNING)
+    if usual_name not in known:
+        raise unknown("stream", usual_name, known)
+    preset = known[usual_name]
+    if tuning := name.endswith(TUNING):
+        preset = _for_tuning(preset)
     spec = _chosen(_spec(preset.source), source, embed)
+    if tuning and (source or preset.tuning.source is None):
+        spec = Spec("held_out", {"source": str(spec)})
     usual = _protocol(preset.protocol, name)
     rules = _protocol({**preset.protocol, **(protocol or {})}, name)
     changed = {k: v for k, v in asdict(rules).items() if v != getattr(usual, k)}
     label = name + "".join(f"+{k}={v}" for k, v in changed.items())
     samples = open_source(spec)
     return Opened(_generate(preset, samples, label, rules), samples, preset.recipe)
+
+
+def _for_tuning(preset: Preset) -> Preset:
+    """The preset with what its tuning stream has of its own."""
+    own = preset.tuning
+    generator = {**preset.generator, **own.generator}
+    return preset.model_copy(update={"source": own.source or preset.source, "generator": generator})
 
 
 def _open_file(

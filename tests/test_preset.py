@@ -9,14 +9,36 @@ from clbench.preset import open_preset, presets
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 FINGERPRINTS = {
+    "corrupted-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "few-shot-digits": "2308fc0622865189912678b422b7ce943a75ecc6ee0e4dbb81efbeab08152e30",
+    "long-tailed-digits": "74dea0dd7f072de5ef211803d960121418a9fd16ac770954ad8f820c6ac626aa",
+    "online-digits": "f63889b234d1440760eba9f959c99363ceaafa3a79e700f4e4db2c7637cf8d05",
+    "permuted-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "repetition-digits": "2d47e89b9e87f390690d5f697a0bceab88d066b5ab9d0c430f83d9e05179993c",
+    "rotated-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "si-blurry-digits": "69aea3d7f5c9685cced00016406d53959a292061b7bd3ddf9f6b685fc89b3b8e",
     "split-digits": "e41b7442c2a00166adbd69acc44e905b19b96af729db4ea0ed2954c233687f31",
+    "split-digits-task": "33421f1414780c7c07bf4d8c9c6558e09ce8d8fb386caa5c4c14c8f41bb1ada9",
+    "three-digits": "2d74545bd80185616ed9ef99e655bd18fdcf1726d1c33b992396e2ae614a46ff",
 }
 SHARED_FINGERPRINTS = {
+    "few-shot-cifar100-150": "a26aa59a8b9c430c0569015e440acfb26a32aca42c067a9eda4048a5d7a213ef",
+    "long-tailed-cifar100-150": "a4ad249afc08432abdbcac116e0435ab5906a7ed2c79df7062f43752a75ff20a",
+    "si-blurry-cifar100-150": "4cdcd873329203e278ea312b78f03a8e85fc2212a024016c903fac74c459efcc",
     "split-cifar100-150-10": "30e4071f2768f6270968975ac5df0473dd292f1a1a4d1a2e14da462fb98b733f",
     "split-cifar100-150-b50-10": "e5e8b60a2bcc52fa69380a5e544d716a94a480b780c669340038029e42fa509f",
+    "superclasses-cifar100-150": "7bc3dcd5b3e3ae49e7347b6e48bb626f8f8b0460beb6620eb190858d2c722437",
 }
 # Their generator and class order are held by TestFingerprint.test_of_a_hundred_classes.
 WITHOUT_DATA = {"split-cifar100-10", "split-cifar100-b50-10"}
+
+# Fingerprints of streams do not see pixels; these do: no copy may be drawn otherwise.
+SHIFTED = {
+    "corrupted-digits": "a5ab8b7c23a5f16e1691aeb4e0c32c57dbd22a36e02e430ad1ce16d077524229",
+    "permuted-digits": "95428baa377b7a4b884926406d69305683efa1d292b27eac254b765066db3337",
+    "rotated-digits": "ea6c4af228a2ba7444bbc8c92beccd84eb2512cf7fada9efde48a16fc7c05994",
+    "three-digits": "b5145ede4ff2e734a9a3d5620884ca00e964111f9064d4e306ca3b3ef18708da",
+}
 
 
 class TestFingerprints:
@@ -32,6 +54,10 @@ class TestFingerprints:
     def test_of_shared_data(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CLBENCH_DATA", str(SHARED / "data"))
         assert open_preset(name).stream.fingerprint == SHARED_FINGERPRINTS[name]
+
+    @pytest.mark.parametrize("name", SHIFTED)
+    def test_of_the_pixels_of_shifted_copies(self, name: str) -> None:
+        assert open_preset(name).source.fingerprint == SHIFTED[name]
 
     def test_frozen_features_share_the_fingerprint(self) -> None:
         stream = open_preset("split-digits", embed="mlp").stream

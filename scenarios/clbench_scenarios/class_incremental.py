@@ -7,6 +7,7 @@ import numpy as np
 from clbench.errors import ClbenchError
 from clbench.source.base import IntArray, Source
 from clbench.stream import EvalSet, Protocol, Stream, Update, labels_digest
+from clbench_scenarios.building import ids_of
 
 
 def class_incremental(
@@ -37,11 +38,11 @@ def class_incremental(
         source=source.spec,
         class_order=classes,
         updates=tuple(
-            Update(i, "learn", _ids(source.train.y, classes[g]), g, i if with_tasks else None)
+            Update(i, "learn", ids_of(source.train.y, classes[g]), g, i if with_tasks else None)
             for i, g in enumerate(groups)
         ),
         evals=tuple(
-            EvalSet(f"update {i + 1}", "test", _ids(source.test.y, classes[g]), i + 1, g)
+            EvalSet(f"update {i + 1}", "test", ids_of(source.test.y, classes[g]), i + 1, g)
             for i, g in enumerate(groups)
         ),
         protocol=protocol,
@@ -73,8 +74,3 @@ def _groups(n_classes: int, base: int, increment: int) -> list[IntArray]:
         )
     edges = [0, *range(base, n_classes + 1, increment)]
     return [np.arange(a, b, dtype=np.int64) for a, b in pairwise(edges)]
-
-
-def _ids(labels: IntArray, classes: IntArray) -> IntArray:
-    """Ids of all samples of some classes, ascending."""
-    return np.flatnonzero(np.isin(labels, classes)).astype(np.int64)
