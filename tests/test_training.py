@@ -82,6 +82,25 @@ class TestStep:
         Training(weight_decay=0.5).start(model)(loss_of(model))
         assert torch.equal(model.bias, before)
 
+    def test_the_rate_falls_along_a_half_cosine(self) -> None:
+        model = fresh()
+        step = Training(lr=0.5).start(model, steps=4)
+        for rate in (0.5, 0.4267767, 0.25, 0.0732233):
+            before = model.weight.detach().clone()
+            step(model.weight.sum())  # a slope of 1 everywhere
+            torch.testing.assert_close(before - model.weight, torch.full((2, 3), rate))
+
+    @pytest.mark.parametrize("training", [Training(lr=0.5), Training(lr=0.5, weight_decay=0.1)])
+    def test_a_rate_is_that_of_the_parameters_whose_names_start_so(
+        self, training: Training
+    ) -> None:
+        model, fast, slow = fresh(), fresh(), fresh()
+        training.start(model, rates={"weight": 0.01})(loss_of(model))
+        training.start(fast)(loss_of(fast))
+        training.model_copy(update={"lr": 0.005}).start(slow)(loss_of(slow))
+        assert torch.equal(model.weight, slow.weight)
+        assert torch.equal(model.bias, fast.bias)
+
 
 @pytest.mark.parametrize(
     "wrong", [{"lr": 0}, {"batch_size": 0}, {"momentum": 1}, {"optimiser": "sdg"}, {"lrr": 1}]

@@ -1,11 +1,14 @@
 """How a method trains: optimiser and batches, the same for every method that trains."""
 
-from collections.abc import Callable
-from typing import Literal
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from clbench.augment import Augmentation
 
@@ -23,23 +26,45 @@ class Training(BaseModel):
     epochs: int = Field(10, ge=1, description="passes over an update, unless the protocol fixes it")
     augment: Augmentation = "none"
 
-    def start(self, model: nn.Module) -> Callable[[Tensor], None]:
-        """A fresh optimiser; the result takes one step down a loss."""
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        optimiser = self._optimiser(parameters)
+    def start(
+        self, model: nn.Module, *, steps: int = 0, rates: Mapping[str, float] | None = None
+    ) -> Callable[[Tensor], None]:
+        """A fresh optimiser; the result takes one step down a loss.
+
+        With `steps`, the learning rate falls along a half cosine and would be 0 after so many.
+        `rates` are factors on it for parameters whose names start so (`{"backbone": 0.01}`).
+        """
+        optimiser = self._optimiser(_groups(model, rates or {}, self.lr))
+        schedule = LambdaLR(optimiser, partial(_half_cosine, steps)) if steps else None
 
         def step(loss: Tensor) -> None:
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
+            if schedule:
+                schedule.step()
 
         return step
 
-    def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def _optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         decay, lr = self.weight_decay, self.lr
         if self.optimiser == "sgd":
             return torch.optim.SGD(
-                parameters, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True
+                groups, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True
             )
         kind = torch.optim.Adam if self.optimiser == "adam" else torch.optim.AdamW
-        return kind(parameters, lr=lr, weight_decay=decay, fused=True)
+        return kind(groups, lr=lr, weight_decay=decay, fused=True)
+
+
+def _half_cosine(steps: int, i: int) -> float:
+    return (1 + math.cos(math.pi * i / steps)) / 2
+
+
+def _groups(model: nn.Module, rates: Mapping[str, float], lr: float) -> list[dict[str, Any]]:
+    """The parameters that are trained, in a group a rate; those without a rate come first."""
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = next((r for prefix, r in rates.items() if name.startswith(prefix)), 1.0)
+            groups.setdefault(rate, []).append(parameter)
+    return [{"params": some, "lr": rate * lr} for rate, some in groups.items() if some]
