@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_METHODS := finetune,joint,er,ewc,lwf,nmc
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-bench
 
 .PHONY: demo test lint bench clean
 
@@ -19,7 +20,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
+bench: $(PEERS)/.installed
 	$(BIN)/python -m tests.benchmarks
 
 $(INSTALLED): pyproject.toml
@@ -28,9 +29,13 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
-$(VENV)/.bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet "avalanche-lib>=0.6"
+# Avalanche lies apart, so that its many dependencies change no version of ours; torch is shared.
+$(PEERS)/.installed: $(INSTALLED)
+	$(BIN)/python -m venv $(PEERS)
+	echo "import site; site.addsitedir('$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages)')" \
+		> $$(echo $(PEERS)/lib/python3*/site-packages)/ours.pth
+	$(PEERS)/bin/python -m pip install --quiet "avalanche-lib==0.6.0"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(PEERS) runs
