@@ -1,5 +1,6 @@
 """Losses that several methods share."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -15,3 +16,38 @@ def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor
         reduction="batchmean",
         log_target=True,
     )
+
+
+def local_cross_entropy(logits: Tensor, y: Tensor, new: Tensor) -> Tensor:
+    """Cross-entropy of a softmax over the new classes alone (2203.17269), mean over the batch.
+
+    `logits` [B, C], labels `y` [B], labels `new` [N]. Rows of the head for other classes get no
+    gradient, so that training on new classes does not push old ones down. An old class that comes
+    again is in the softmax of its batch, as all are where no class is known to be new.
+    """
+    classes = torch.cat([new, y]).unique()
+    return F.cross_entropy(logits[:, classes], torch.searchsorted(classes, y))
+
+
+def sigmoid_cross_entropy(logits: Tensor, y: Tensor, new: Tensor) -> Tensor:
+    """Binary cross-entropy of each new class against the rest, summed over them (1611.07725).
+
+    `logits` [B, C], labels `y` [B], labels `new` [N]; mean over the batch. As in
+    `local_cross_entropy`, other classes get no gradient, but for one that comes again.
+    """
+    classes = torch.cat([new, y]).unique()
+    targets = F.one_hot(y, logits.shape[1])[:, classes].to(logits.dtype)
+    return _binary(logits[:, classes], targets)
+
+
+def sigmoid_distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Binary cross-entropy on the teacher's sigmoids, summed over classes, mean over the batch.
+
+    Both are logits [B, C] over the same classes (1611.07725).
+    """
+    return _binary(student, teacher.sigmoid())
+
+
+def _binary(logits: Tensor, targets: Tensor) -> Tensor:
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    return loss / max(1, len(logits))
