@@ -1,0 +1,57 @@
+"""Weights of networks that started alike, averaged."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Weights = Mapping[str, Tensor]
+
+
+def mean_weights(members: Sequence[Weights]) -> dict[str, Tensor]:
+    """The mean of each tensor over networks of one shape; of counters, the first's."""
+    return {
+        name: torch.stack([m[name] for m in members]).mean(dim=0)
+        if first.is_floating_point()
+        else first.clone()
+        for name, first in members[0].items()
+    }
+
+
+@torch.no_grad()
+def interpolate(model: nn.Module, old: nn.Module, share: float) -> None:
+    """Set a model to (1 - share) old + share model, exactly so at 0 and 1.
+
+    Rows of a head that the old model lacks, and counters, stay as they are in the model. Running
+    statistics of BatchNorm are interpolated as weights are.
+    """
+    here = model.state_dict()
+    for name, before in old.state_dict().items():
+        if before.is_floating_point():
+            now = here[name][: len(before)] if before.ndim else here[name]
+            now.copy_(torch.lerp(before, now, share))
+
+
+@torch.no_grad()
+def recompute_batchnorm(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Running statistics of BatchNorm anew: the mean over batches of inputs [B, ...].
+
+    An average of weights does not have the average of their statistics (1803.05407). A model
+    without BatchNorm is left alone, and no batch is asked for.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = [m for m in norms if m.track_running_stats]
+    if not norms:
+        return
+    modes, momenta = [m.training for m in model.modules()], [m.momentum for m in norms]
+    model.eval()  # dropout off: the statistics are of the model that answers
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train()
+        norm.momentum = None  # a plain mean over the batches
+    for x in batches:
+        model(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    for module, mode in zip(model.modules(), modes, strict=True):
+        module.training = mode
