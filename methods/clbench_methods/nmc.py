@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
 
-from clbench.method import Card, Method, Network, Space, View, evaluating
+from clbench.method import Card, Method, Network, Space, View
+from clbench.model.prototypes import ClassMeans
 
 
 class NMC(Method):
@@ -19,37 +18,28 @@ class NMC(Method):
         notes="Features are the backbone's as it starts, never trained: pixels or the vectors of "
         "an embedded source (identity), or a pretrained network. Not carried, so not in its state.",
     )
-    carries = ("sums", "counts")
+    carries = ("prototypes",)
 
     features: str = "identity"
     distance: Literal["euclidean", "cosine"] = "euclidean"
 
     def build(self, space: Space) -> None:
-        """Make the fixed features and empty sums, in double precision."""
+        """Make the fixed features and empty sums."""
         self.model = Network(self.features, space)
-        d = self.model.backbone.num_features
-        self.sums = torch.zeros(0, d, dtype=torch.float64, device=space.device)
-        self.counts = torch.zeros(0, dtype=torch.float64, device=space.device)
+        self.prototypes = ClassMeans(self.model.backbone.num_features, space.device)
 
     def learn(self, view: View) -> None:
         """Add each sample to the sum of its class."""
-        new = view.n_classes - len(self.counts)
-        self.sums, self.counts = pad(self.sums, (0, 0, 0, new)), pad(self.counts, (0, new))
+        self.prototypes.grow(view.n_classes)
         for batch in view.chunks():
-            features = self._features(batch.x)
-            self.sums.index_add_(0, batch.y, features)
-            self.counts.index_add_(0, batch.y, torch.ones_like(features[:, 0]))
+            self.prototypes.add(self.embed(batch.x), batch.y)
 
     def predict(self, x: Tensor) -> Tensor:
         """Minus the squared distance to each mean, or the cosine with it, [B, classes seen]."""
-        features, means = self._features(x), self.sums / self.counts.clamp(min=1)[:, None]
+        features, means = self.embed(x).double(), self.prototypes.means
         if self.distance == "cosine":
-            return normalize(features) @ normalize(means).T
+            return self.prototypes.cosines(features)
         # |f|^2 - 2 f.m + |m|^2, in double precision, in which nothing is lost here.
         squares = features.square().sum(1, keepdim=True) + means.square().sum(1)
         logits: Tensor = 2 * features @ means.T - squares
         return logits
-
-    def _features(self, x: Tensor) -> Tensor:
-        with evaluating(self.model):
-            return self.model.embed(x).double()

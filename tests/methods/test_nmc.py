@@ -69,7 +69,7 @@ def test_how_data_are_cut_into_updates_and_ordered_does_not_matter(tmp_path: Pat
 
     def means(stream: Stream) -> torch.Tensor:
         *_, method = versions(begun(tmp_path, NMC, stream, source))
-        return method.sums / method.counts[:, None]
+        return method.prototypes.means
 
     whole, single = stream_of(source, 10), stream_of(source, 1)
     turned = replace(
@@ -93,7 +93,7 @@ def test_a_class_that_comes_back_adds_to_its_mean(tmp_path: Path) -> None:
     expected = np.stack(
         [source.train.x[source.train.y == c].mean(0, dtype=np.float64) for c in (0, 1)]
     )
-    assert np.allclose((method.sums / method.counts[:, None]).numpy(), expected, rtol=1e-12)
+    assert np.allclose(method.prototypes.means.numpy(), expected, rtol=1e-12)
 
 
 def test_between_two_equally_near_means_the_lower_label_answers(tmp_path: Path) -> None:
@@ -112,5 +112,5 @@ def test_features_are_never_trained_and_not_carried(tmp_path: Path) -> None:
     run = begun(tmp_path, NMC, stream_of(source), source, features="mlp,width=8")
     start = {name: p.clone() for name, p in run.built().model.state_dict().items()}
     for method in versions(run):
-        assert method.state().keys() == {"sums", "counts"}
+        assert method.state().keys() == {"prototypes"}
         assert all(torch.equal(start[k], v) for k, v in method.model.state_dict().items())
