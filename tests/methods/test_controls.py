@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.neighbors import NearestCentroid
 
+from clbench import state
 from clbench.cost import FlopMeter
-from clbench.method import Method
+from clbench.method import Method, Network, evaluating
 from clbench.play import Run
+from clbench.seeds import derive
 from clbench.source.base import Source
 from clbench.stream import Update
 from clbench_methods.do_nothing import DoNothing
 from clbench_methods.finetune import Finetune
 from clbench_methods.majority import Majority
+from clbench_methods.random_features import RandomFeatures, untrained
 from living import begun, data, gaussians, same, stream_of, versions, weights
 
 SMALL = {"backbone": "mlp,width=8"}
@@ -97,3 +101,27 @@ class TestMajority:
     def test_features_are_the_inputs(self) -> None:
         x = torch.randn(3, 1, 8, 8)
         assert torch.equal(Majority().embed(x), x.reshape(3, 64))
+
+
+class TestRandomFeatures:
+    def test_it_is_nearest_centroid_on_untrained_features(self, tmp_path: Path) -> None:
+        run = runs(tmp_path, RandomFeatures, **SMALL)
+        *_, last = versions(run)
+        torch.manual_seed(derive(0, "build"))
+        network = Network(SMALL["backbone"], run.space)
+        with evaluating(network):
+            parts = [(network.embed(x).double(), y) for x, y in (data(run, 1), data(run, 2))]
+        reference = NearestCentroid()
+        reference.fit(*(torch.cat(part).numpy() for part in zip(*parts, strict=True)))
+        x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+        with evaluating(network):
+            expected = reference.predict(network.embed(x).double().numpy())
+        assert np.array_equal(last.predict(x).argmax(1).numpy(), expected)
+
+    def test_no_weight_of_the_network_is_carried(self, tmp_path: Path) -> None:
+        *_, last = versions(runs(tmp_path, RandomFeatures, **SMALL))
+        assert sum(state.sizes(last.state()).values()) < 4 * 8 * 8 + 4 * 8 + 500
+
+    def test_pretrained_weights_are_left_out(self) -> None:
+        assert untrained("resnet10t,mean_std=half,weights=hub") == "resnet10t,mean_std=half"
+        assert untrained("mlp,width=8") == "mlp,width=8"
