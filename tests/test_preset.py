@@ -9,13 +9,13 @@ from clbench.preset import open_preset, presets
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 FINGERPRINTS = {
-    "corrupted-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "corrupted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "few-shot-digits": "2308fc0622865189912678b422b7ce943a75ecc6ee0e4dbb81efbeab08152e30",
     "long-tailed-digits": "74dea0dd7f072de5ef211803d960121418a9fd16ac770954ad8f820c6ac626aa",
     "online-digits": "f63889b234d1440760eba9f959c99363ceaafa3a79e700f4e4db2c7637cf8d05",
-    "permuted-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "permuted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "repetition-digits": "2d47e89b9e87f390690d5f697a0bceab88d066b5ab9d0c430f83d9e05179993c",
-    "rotated-digits": "6ad2a9eabfbf7496a0f3617557394a70bbf684916b45caa234d573415fd1e4da",
+    "rotated-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "si-blurry-digits": "69aea3d7f5c9685cced00016406d53959a292061b7bd3ddf9f6b685fc89b3b8e",
     "split-digits": "e41b7442c2a00166adbd69acc44e905b19b96af729db4ea0ed2954c233687f31",
     "split-digits-task": "33421f1414780c7c07bf4d8c9c6558e09ce8d8fb386caa5c4c14c8f41bb1ada9",
