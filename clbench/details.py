@@ -7,7 +7,7 @@ from typing import Any
 from clbench.errors import ClbenchError, unknown
 from clbench.metric import Metric
 from clbench.plugin import entries, load
-from clbench.preset import open_preset, presets
+from clbench.preset import TUNING, open_preset, presets
 from clbench.stream import Update
 
 
@@ -20,7 +20,7 @@ def details(name: str) -> dict[str, Any]:
     if ".py:" in name:
         plugin = load("methods", name)
         return _metric(plugin) if isinstance(plugin, Metric) else _method(name)
-    if name in presets():
+    if name.removesuffix(TUNING) in presets():
         return _stream(name)
     if name in entries("methods"):
         return _method(name)
@@ -75,8 +75,8 @@ def _type(annotation: Any) -> str:
 
 
 def _stream(name: str) -> dict[str, Any]:
-    preset = presets()[name]
-    found: dict[str, Any] = {"stream": name, **preset.model_dump()}
+    preset = presets()[name.removesuffix(TUNING)]
+    found: dict[str, Any] = {"stream": name, **preset.model_dump(exclude_defaults=True)}
     try:
         stream = open_preset(name).stream
     except ClbenchError as error:
@@ -92,7 +92,9 @@ def _stream(name: str) -> dict[str, Any]:
 
 
 def _update(update: Update) -> str:
-    return f"{update.kind} {len(update.samples)} samples, labels {_span(update.classes.tolist())}"
+    labels = update.classes.tolist()
+    of = f"labels {_span(labels)}" if labels else "no new labels"
+    return f"{update.kind} {len(update.samples)} samples, {of}"
 
 
 def _span(labels: list[int]) -> str:

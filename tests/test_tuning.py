@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clbench import preset as preset_module
+from clbench.details import details
 from clbench.errors import ClbenchError
 from clbench.preset import Preset, open_preset, presets
 from clbench.source import Source, Split
@@ -80,3 +81,9 @@ class TestOptions:
     def test_an_unknown_name_gets_the_nearest(self) -> None:
         with pytest.raises(ClbenchError, match=r"unknown stream 'split-digit'; .* 'split-digits'"):
             open_preset("split-digit+tuning")
+
+    def test_it_can_be_looked_at(self) -> None:
+        shown = details("online-digits+tuning")
+        assert shown["stream"] == "online-digits+tuning"
+        assert shown["fingerprint"] == open_preset("online-digits+tuning").stream.fingerprint
+        assert shown["updates"]["update 2"] == "learn 50 samples, no new labels"
