@@ -50,7 +50,8 @@ def recompute_batchnorm(model: nn.Module, batches: Iterable[Tensor]) -> None:
         norm.train()
         norm.momentum = None  # a plain mean over the batches
     for x in batches:
-        model(x)
+        if len(x) > 1:  # one sample alone has no variance
+            model(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     for module, mode in zip(model.modules(), modes, strict=True):

@@ -23,7 +23,8 @@ class Soup(Method):
         notes="Members differ in their learning rate and in the order and augmentation of their "
         "batches; the paper's search also varies decay, epochs and augmentations. Each costs a "
         "finetuning. The greedy recipe holds a random part of the update's data out of training "
-        "and out of BatchNorm's statistics; batches are smaller by what they lose to it.",
+        "and out of BatchNorm's statistics; batches are smaller by what they lose to it. "
+        "Updates too small for a held-out part are cooked uniformly.",
     )
 
     backbone: str = "mlp"
@@ -48,7 +49,7 @@ class Soup(Method):
             return
         held = self._held_out(view)
         cooked = [self._member(view, held, rate) for rate in self._rates()]
-        if self.recipe == "uniform":
+        if not len(held):
             self._serve(cooked, view, held)
         else:
             self._greedy(cooked, view, held)
@@ -64,9 +65,9 @@ class Soup(Method):
     def _held_out(self, view: View) -> Tensor:
         """Ids that no member is trained on; none for the uniform recipe."""
         ids = [batch.ids for batch in view.chunks()] if self.recipe == "greedy" else []
-        if not ids or len(view) < 2:
+        if not ids:
             return torch.zeros(0, dtype=torch.int64, device=view.device)
-        size = min(max(1, round(self.held_out * len(view))), len(view) - 1)
+        size = min(round(self.held_out * len(view)), len(view) - 1)
         drawn = torch.randperm(len(view), generator=view.generator)[:size]
         return torch.cat(ids)[drawn.to(view.device)]
 
@@ -76,7 +77,7 @@ class Soup(Method):
         step = training.start(member)
         for batch in view.batches(training):
             kept = ~torch.isin(batch.ids, held)
-            if bool(kept.any()):
+            if int(kept.sum()) >= min(2, len(batch)):  # of one sample alone there is no BatchNorm
                 step(cross_entropy(member(batch.x[kept]), batch.y[kept]))
         return member.state_dict()
 
