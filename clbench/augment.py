@@ -32,3 +32,29 @@ def random_crop(raw: Tensor, border: int, generator: Generator) -> Tensor:
     # Views of all places [B, C, top, left, H, W]; only the chosen are copied, a row at a time.
     windows = pad(raw, (border,) * 4).unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(count, device=raw.device), :, top, left]
+
+
+def cutmix(x: Tensor, y: Tensor, generator: Generator) -> tuple[Tensor, Tensor, float]:
+    """Images [B, C, H, W] with a box pasted from another of the batch (1905.04899, alpha 1).
+
+    One box a batch, of uniform area and place, cut at the borders. Returns the images, the labels
+    [B] of what was pasted, and the share of the area that stays. Vectors are left as they are.
+    """
+    partner = torch.randperm(len(y), generator=generator)
+    area, row, column = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+    if x.ndim != 4:
+        return x, y, 1.0
+    height, width = x.shape[2:]
+    rows, columns = (
+        _span(place, area**0.5, side) for place, side in ((row, height), (column, width))
+    )
+    mixed = x.clone()
+    mixed[:, :, rows, columns] = x[partner.to(x.device)][:, :, rows, columns]
+    pasted = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return mixed, y[partner.to(y.device)], 1 - pasted / (height * width)
+
+
+def _span(place: float, share: float, side: int) -> slice:
+    """Around a place, in shares of a side, so much of it as lies inside."""
+    middle, reach = int(place * side), int(share * side) // 2
+    return slice(max(0, middle - reach), min(side, middle + reach))

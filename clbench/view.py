@@ -104,6 +104,19 @@ class View:
                 loop.step(len(some))
                 yield self._batch(some, to_input, first_pass=True)
 
+    def rehearse(
+        self, raw: Tensor, y: Tensor, training: Training, passes: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented batches (x, y) of stored samples [n, ...], some passes over them."""
+        prepare = partial(_prepare, how=training.augment, generator=self.generator)
+        with self._meter.loop() as loop:
+            for done in range(1, passes + 1):
+                order = torch.randperm(len(y), generator=self.generator).to(self.device)
+                for some in _split(order, training.batch_size):
+                    loop.step(len(some))
+                    yield prepare(raw[some]), y[some]
+                self._pulse(done / passes)
+
     def _epochs(self, training: Training) -> int:
         if self.protocol.online:
             return 1

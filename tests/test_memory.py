@@ -32,7 +32,7 @@ def filled(capacity: int, sizes: list[int], seed: int) -> Reservoir:
 
 
 def labels(memory: Reservoir) -> list[int]:
-    return memory._y.tolist()
+    return memory.y.tolist()
 
 
 def algorithm_r(capacity: int, sizes: list[int], seed: int) -> list[int]:
