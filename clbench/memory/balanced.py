@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from clbench.memory.store import Store, share
+from clbench.columns import Columns, share
 from clbench.model.network import Space
 from clbench.view import Batch
 
@@ -22,20 +22,20 @@ class Balanced:
     def __init__(self, capacity: int, space: Space) -> None:
         share(capacity, 1, "classes")
         self.capacity = capacity
-        self._store = Store(space.device)
+        self._columns = Columns(space.device)
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._columns)
 
     @property
     def x(self) -> Tensor:
         """The stored samples [stored, ...], as the source has them."""
-        return self._store.x
+        return self._columns.x
 
     @property
     def y(self) -> Tensor:
         """Their labels [stored]."""
-        return self._store.y
+        return self._columns.y
 
     def check(self, n_classes: int) -> None:
         """Refuse, before any training, more classes than there are places."""
@@ -59,7 +59,7 @@ class Balanced:
                 slot = self._free(held, draw)
                 mine.append(slot)
                 written[slot] = row
-        self._store.write(written, batch.raw, batch.y)
+        self._columns.write(written, batch.raw, batch.y)
 
     def _free(self, held: Held, draw: float) -> int:
         """The next slot, or a random one of the largest class, which loses it."""
@@ -71,8 +71,8 @@ class Balanced:
 
     def state_dict(self) -> dict[str, Any]:
         """Samples and labels."""
-        return self._store.state_dict()
+        return self._columns.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved memory."""
-        self._store.load_state_dict(state)
+        self._columns.load_state_dict(state)

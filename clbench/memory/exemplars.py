@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from clbench.memory.store import Store, share
+from clbench.columns import Columns, share
 from clbench.model.network import Space
 from clbench.view import Batch
 
@@ -24,10 +24,10 @@ class Exemplars:
         share(capacity, 1, "groups")
         self.capacity = capacity
         self.sizes: dict[int, int] = {}  # of each group's list
-        self._store = Store(space.device)
+        self._columns = Columns(space.device)
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._columns)
 
     def share(self, groups: int, what: str) -> int:
         """Samples a group, were there so many groups.
@@ -42,7 +42,7 @@ class Exemplars:
         if not self.sizes:
             return {}
         sizes = list(self.sizes.values())
-        parts = zip(self._store.x.split(sizes), self._store.y.split(sizes), strict=True)
+        parts = zip(self._columns.x.split(sizes), self._columns.y.split(sizes), strict=True)
         return dict(zip(self.sizes, parts, strict=True))
 
     def put(self, group: int, x: Tensor, y: Tensor) -> None:
@@ -54,7 +54,7 @@ class Exemplars:
         lists = {**self.lists(), group: (x, y)}
         most = self.share(len(lists), "groups")
         self.sizes = {group: min(most, len(y)) for group, (_, y) in lists.items()}
-        self._store.fill(
+        self._columns.fill(
             torch.cat([x[:most] for x, _ in lists.values()]),
             torch.cat([y[:most] for _, y in lists.values()]),
         )
@@ -66,14 +66,14 @@ class Exemplars:
 
         As many as the batch has, or `count`; fewer while fewer are stored.
         """
-        return self._store.sample(batch, generator, (), count)
+        return self._columns.sample(batch, generator, (), count)
 
     def state_dict(self) -> dict[str, Any]:
         """The lists end to end, with their groups and sizes."""
         groups, sizes = list(self.sizes), list(self.sizes.values())
-        return {"groups": groups, "sizes": sizes, "samples": self._store.state_dict()}
+        return {"groups": groups, "sizes": sizes, "samples": self._columns.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over saved lists."""
         self.sizes = dict(zip(state["groups"], state["sizes"], strict=True))
-        self._store.load_state_dict(state["samples"])
+        self._columns.load_state_dict(state["samples"])

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from clbench.columns import Columns
 from clbench.errors import ClbenchError
-from clbench.memory.store import Store
 from clbench.model.network import Space
 from clbench.view import Batch
 
@@ -24,20 +24,20 @@ class Reservoir:
             raise ClbenchError(f"a memory of {capacity} samples cannot hold any; give at least 1")
         self.capacity = capacity
         self.seen = 0
-        self._store = Store(space.device)
+        self._columns = Columns(space.device)
 
     def __len__(self) -> int:
-        return len(self._store)
+        return len(self._columns)
 
     @property
     def x(self) -> Tensor:
         """The stored samples [stored, ...], as the source has them."""
-        return self._store.x
+        return self._columns.x
 
     @property
     def y(self) -> Tensor:
         """Their labels [stored]."""
-        return self._store.y
+        return self._columns.y
 
     def add(self, batch: Batch, generator: Generator, **further: Tensor) -> None:
         """Offer a batch: each sample is kept by its own draw, with its row of further columns.
@@ -51,7 +51,7 @@ class Reservoir:
         slots = torch.where(numbers <= self.capacity, numbers - 1, draws).tolist()
         # Written one after the other: of two samples drawn for one slot the later stays.
         last = {slot: row for row, slot in enumerate(slots) if slot < self.capacity}
-        self._store.write(last, batch.raw, batch.y, **further)
+        self._columns.write(last, batch.raw, batch.y, **further)
 
     def sample(
         self, batch: Batch, generator: Generator, *further: str, count: int | None = None
@@ -61,13 +61,13 @@ class Reservoir:
         As many as the batch has, or `count`; fewer while fewer are stored. They are drawn without
         repetition and prepared as the batch was: augmented anew.
         """
-        return self._store.sample(batch, generator, further, count)
+        return self._columns.sample(batch, generator, further, count)
 
     def state_dict(self) -> dict[str, Any]:
         """Samples, labels, further columns and the count of samples offered."""
-        return {"seen": self.seen, **self._store.state_dict()}
+        return {"seen": self.seen, **self._columns.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a saved memory."""
         self.seen = state["seen"]
-        self._store.load_state_dict({k: v for k, v in state.items() if k != "seen"})
+        self._columns.load_state_dict({k: v for k, v in state.items() if k != "seen"})

@@ -1,4 +1,4 @@
-"""What all memories keep samples in: columns of rows on the device."""
+"""Samples and what is known of each, in columns on the device: what all memories keep them in."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from clbench.errors import ClbenchError
 from clbench.view import Batch
 
 
-class Store:
+class Columns:
     """Samples as the source stores them, [n, ...], labels [n], and further columns [n, width].
 
     Further columns hold floats and may grow in width (logits do, as classes arrive): what a row
