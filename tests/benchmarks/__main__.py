@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.benchmarks.measure import Result
@@ -40,7 +41,8 @@ def main() -> None:
         start = time.perf_counter()
         for result in _run(section):
             results.append(result)
-            console.print(f"{result.section}: {result.what}: {result.measured}", highlight=False)
+            line = f"{result.section}: {result.what}: {result.measured}"
+            console.print(line, highlight=False, markup=False)
         console.print(f"{section} took {time.perf_counter() - start:.0f} s", style="dim")
     console.print(_table(results))
     if arguments.json:
@@ -87,7 +89,7 @@ def _table(results: list[Result]) -> Table:
     table = Table("section", "what", "measured", "target", "met")
     for result in results:
         met = {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[result.met]
-        table.add_row(result.section, result.what, result.measured, result.target, met)
+        table.add_row(result.section, result.what, escape(result.measured), result.target, met)
     return table
 
 

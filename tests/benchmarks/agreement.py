@@ -4,12 +4,12 @@ Hyperparameters are translated where the two say the same in other units:
 
 - LwF: its distillation lacks the factor T^2 (1503.02531), so alpha is lambda T^2.
 - EWC: its penalty lacks the paper's 1/2, so lambda becomes lambda / 2. Its Fisher is the mean of
-  squared gradients of *batches*; in batches of one that is the paper's, ours and `EWC, Fisher of
-  samples`. In its default, batches as large as in training, it is smaller by up to the batch
-  size where gradients average out: lambda becomes lambda batch / 2. Labels are the true ones.
-- Replay: both join a batch with one of the same size from as large a memory. Its default memory is
-  shared equally among updates and filled after each; ours is a reservoir of the stream, as in
-  1902.10486, like its own `ReservoirSamplingBuffer`.
+  squared gradients of *batches*; in batches of one that is the paper's, ours, and here `EWC,
+  Fisher of samples`. Its default squares batches as large as in training. Labels are the true ones.
+- Replay: both join a batch with one of the same size from as large a memory. Ours is filled while
+  it learns, as in 1902.10486, its own when an update ends; and to the last, smaller batch of an
+  epoch we join as many samples, it a full batch. `er, its habits` has both from Avalanche. Its
+  default memory is shared equally among updates; ours is a reservoir.
 
 Finetuning, EWC and LwF forget nearly all on this stream: final accuracies alone would agree
 whatever the method. So accuracies just after learning, on the way, and at the end among the
@@ -18,6 +18,7 @@ classes of the sample's own update are compared as well, at strengths that they 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from tests.benchmarks.measure import Result
 from tests.benchmarks.setting import MLP, Setting, run_ours
 
 SEEDS = 10
-BATCH, MEMORY, TEMPERATURE, DISTILLATION, PENALTY = 32, 200, 2.0, 3.0, 300.0
+MEMORY, TEMPERATURE, DISTILLATION, PENALTY = 200, 2.0, 3.0, 300.0
 GENTLE = MLP.at(0.03)  # at the preset's learning rate such a penalty diverges
 
 
@@ -45,14 +46,15 @@ class Pair:
     setting: Setting = MLP
 
 
+AFTER = str(Path(__file__).with_name("er_after.py")) + ":ERAfter"
 LWF = {"strength": DISTILLATION, "temperature": TEMPERATURE}
 EWC = {"strength": PENALTY, "labels": "empirical"}
 PAIRS = (
     Pair("finetune", "Naive"),
     Pair("lwf", "LwF", LWF, {"alpha": DISTILLATION * TEMPERATURE**2, "temperature": TEMPERATURE}),
     Pair("ewc", "EWC, Fisher of samples", EWC, {"ewc_lambda": PENALTY / 2}, GENTLE),
-    Pair("ewc", "EWC", EWC, {"ewc_lambda": PENALTY * BATCH / 2}, GENTLE),
-    Pair("er", "Replay from a reservoir", {"buffer": MEMORY}, {"mem_size": MEMORY}),
+    Pair("ewc", "EWC", EWC, {"ewc_lambda": PENALTY / 2}, GENTLE),
+    Pair(AFTER, "Replay from a reservoir", {"buffer": MEMORY}, {"mem_size": MEMORY}),
     Pair("er", "Replay", {"buffer": MEMORY}, {"mem_size": MEMORY}),
 )
 
@@ -87,7 +89,8 @@ def run() -> Iterator[Result]:
             theirs.append(Outcome(found.accuracies, own_accuracies(found.model, scenario)))
         for name, summary in SUMMARIES.items():
             values = [[float(summary(outcome)) for outcome in each] for each in (ours, theirs)]
-            yield _compared(f"{pair.ours} and {pair.theirs}: {name}", *values)
+            ours_is = "er, its habits" if pair.ours == AFTER else pair.ours
+            yield _compared(f"{ours_is} and {pair.theirs}: {name}", *values)
 
 
 def _compared(what: str, ours: Sequence[float], theirs: Sequence[float]) -> Result:

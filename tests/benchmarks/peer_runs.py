@@ -53,7 +53,6 @@ PLUGINS = {
 }
 
 
-@warnings.catch_warnings(record=True)  # Avalanche warns of its own deprecations at every update
 def run_avalanche(
     setting: Setting, kind: str, scenario: Any, seed: int = 0, **options: Any
 ) -> Played:
@@ -62,6 +61,11 @@ def run_avalanche(
     torch.set_num_threads(setting.threads)
     plugins = [] if kind == "Naive" else [PLUGINS[kind](**options)]
     strategy = _strategy(setting, scenario, plugins)
+    with warnings.catch_warnings(record=True):  # it warns of its own deprecations at every update
+        return _play(strategy, scenario)
+
+
+def _play(strategy: Any, scenario: Any) -> Played:
     accuracies: list[list[float]] = []
     parts: Parts = {"training": [], "evaluation": []}
     for index, experience in enumerate(scenario.train_stream):
