@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +12,12 @@ from torch import Generator, Tensor
 
 from clbench import state
 from clbench.augment import cutmix, to_input
+from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.memory import Balanced, Exemplars, Reservoir, herding
-from clbench.method import Batch, Space
+from clbench.method import Batch, Space, Training
+from clbench_methods.finetune import Finetune
+from living import begun, gaussians, stream_of
 
 SPACE = Space((2,), torch.device("cpu"))
 
@@ -303,3 +307,17 @@ def test_cutmix_leaves_vectors() -> None:
     assert torch.equal(mixed, x)
     assert torch.equal(other, y)
     assert share == 1
+
+
+def test_a_view_rehearses_each_stored_sample_once_a_pass(tmp_path: Path) -> None:
+    source = gaussians()
+    run, meter = begun(tmp_path, Finetune, stream_of(source), source), FlopMeter()
+    view = run.update(run.built(), 1, meter)
+    before, raw, y = (meter.steps, meter.samples), torch.randn(12, 6), torch.arange(12)
+    batches = list(view.rehearse(raw, y, Training(batch_size=5), passes=3))
+    assert [len(labels) for _, labels in batches] == 3 * [5, 5, 2]
+    orders = [torch.cat([labels for _, labels in batches[i : i + 3]]) for i in (0, 3, 6)]
+    assert all(sorted(order.tolist()) == y.tolist() for order in orders)
+    assert not torch.equal(orders[0], orders[1])
+    assert all(torch.equal(x, raw[labels]) for x, labels in batches)
+    assert (meter.steps - before[0], meter.samples - before[1]) == (9, 36)
