@@ -94,7 +94,7 @@ class View:
 
     def steps(self, training: Training) -> int:
         """How many batches `batches(training)` yields."""
-        return self._epochs(training) * -(-len(self) // training.batch_size)
+        return self._epochs(training) * len(_sizes(len(self), training.batch_size))
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented."""
@@ -151,8 +151,14 @@ class View:
 
 
 def _split(ids: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Ids in parts of a size, the last may be smaller; no ids are no parts."""
-    return ids.split(size) if len(ids) else ()
+    """Ids in parts of a size; no ids are no parts."""
+    return ids.split(_sizes(len(ids), size)) if len(ids) else ()
+
+
+def _sizes(count: int, size: int) -> list[int]:
+    """Sizes of the parts: a last sample alone joins the part before, as batch norm needs two."""
+    sizes = [size] * (count // size) + [count % size] * (count % size > 0)
+    return [*sizes[:-2], size + 1] if 1 < size < count and sizes[-1] == 1 else sizes
 
 
 def _prepare(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:

@@ -14,7 +14,7 @@ from clbench.model.training import Training
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.stream import Protocol, Update
-from clbench.view import Batch, View
+from clbench.view import Batch, View, _sizes
 
 CPU = torch.device("cpu")
 TRAINING = Training(batch_size=4, epochs=3)
@@ -253,3 +253,13 @@ class TestOnline:
     def test_the_past_that_a_control_is_granted_is_mixed_in(self) -> None:
         found = ids(view(past=[0, 1], online=True).batches(TRAINING, with_past=True))
         assert sorted(found) == sorted([0, 1, *IDS.tolist()])
+
+
+def test_no_batch_is_a_single_sample_unless_it_must() -> None:
+    assert _sizes(289, 32) == [32] * 8 + [33]
+    assert _sizes(290, 32) == [32] * 9 + [2]
+    assert _sizes(288, 32) == [32] * 9
+    assert _sizes(1, 32) == [1]
+    assert _sizes(3, 1) == [1, 1, 1]
+    assert _sizes(3, 2) == [3]
+    assert _sizes(0, 2) == []

@@ -60,7 +60,11 @@ def learn(
         model.parameters(), training["lr"], momentum=training.get("momentum", 0.0), fused=True
     )
     for _ in range(epochs):
-        for some in ids[torch.randperm(len(ids), generator=generator)].split(size):
+        order = ids[torch.randperm(len(ids), generator=generator)]
+        # As the runner does, a last sample alone joins the batch before.
+        alone = len(ids) > size and len(ids) % size == 1
+        whole = order[: len(ids) - size - 1] if alone else order
+        for some in (*whole.split(size), *([order[len(whole) :]] if alone else [])):
             raw = augment(x.index_select(0, some), how, generator)
             loss = cross_entropy(model(raw.float().div_(255)), y.index_select(0, some))
             optimiser.zero_grad()
