@@ -14,7 +14,7 @@ from clbench.seeds import derive
 from clbench.source.base import IntArray
 from clbench.stream import EvalSet, SplitName, Stream
 
-BATCH = 200  # activations beyond 32 MiB are paged in anew each time: half the speed on a CPU
+BATCH = 128  # beyond, a CPU pages the activations of images in anew each time: half the speed
 PROBE = 512
 
 
