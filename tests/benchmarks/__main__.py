@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ PEERS = Path(".venv-bench")
 def main() -> None:
     """Run the chosen sections and print one table."""
     arguments = _parsed()
+    warnings.simplefilter("ignore")  # Avalanche warns of solvers, loggers and itself
     sys.path += map(str, PEERS.glob("lib/python*/site-packages"))  # last: ours come first
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(_machine())

@@ -14,7 +14,7 @@ TARGETS = {  # setting, precision: at least so many times as fast
     (CONVNET, "float32"): 1.15,
     (CONVNET, "bfloat16"): 2.0,
 }
-ROUNDS = {MLP: 8, CONVNET: 2}
+ROUNDS = {MLP: 8, CONVNET: 3}
 
 
 def run() -> Iterator[Result]:
@@ -58,5 +58,10 @@ def _ours(setting: Setting, method: str, precision: str) -> Parts:
 
 def _times(theirs: list[Turn], ours: list[Turn]) -> tuple[float, str]:
     slow, fast = quietest(theirs), quietest(ours)
-    text = f"{slow / fast:.2f} x: {seconds(slow)} / {seconds(fast)}; "
+    parts = [f"{name} {_ratio(theirs, ours, name):.2f} x" for name in ("training", "evaluation")]
+    text = f"{slow / fast:.2f} x: {seconds(slow)} / {seconds(fast)} ({', '.join(parts)}); "
     return slow / fast, text + ratios(theirs, ours)
+
+
+def _ratio(one: list[Turn], two: list[Turn], part: str) -> float:
+    return quietest(one, part) / quietest(two, part)

@@ -18,7 +18,7 @@ from clbench.preset import Opened
 from clbench.seeds import derive
 from tests.benchmarks.measure import Parts
 
-EVAL_BATCH = 200
+EVAL_BATCH = 128
 
 
 def train_by_hand(opened: Opened, recipe: dict[str, Any], seed: int) -> tuple[nn.Module, Parts]:

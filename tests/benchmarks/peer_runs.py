@@ -62,13 +62,13 @@ def run_avalanche(
     plugins = [] if kind == "Naive" else [PLUGINS[kind](**options)]
     strategy = _strategy(setting, scenario, plugins)
     with warnings.catch_warnings(record=True):  # it warns of its own deprecations at every update
-        return _play(strategy, scenario)
+        return _play(strategy, scenario, setting.updates)
 
 
-def _play(strategy: Any, scenario: Any) -> Played:
+def _play(strategy: Any, scenario: Any, updates: int) -> Played:
     accuracies: list[list[float]] = []
     parts: Parts = {"training": [], "evaluation": []}
-    for index, experience in enumerate(scenario.train_stream):
+    for index, experience in enumerate(scenario.train_stream[:updates]):
         start = time.perf_counter()
         strategy.train(experience)
         trained = time.perf_counter()

@@ -73,7 +73,7 @@ def benchmark(setting: Setting, form: Form) -> Any:
     return nc_benchmark(
         InMemory(opened.source.train, form, ready=ready),
         InMemory(opened.source.test, form, ready=ready),
-        n_experiences=len(opened.stream.updates),
+        n_experiences=len(opened.stream.class_order) // len(opened.stream.updates[0].classes),
         task_labels=False,
         fixed_class_order=opened.stream.class_order.tolist(),
         class_ids_from_zero_from_first_exp=True,
