@@ -23,6 +23,7 @@ def command(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mine")
+    (folder / "pytest.ini").write_text("[pytest]\n")  # settings from around would count else
     files = write_method("my_method", folder)
     assert files == (folder / "my_method.py", folder / "test_my_method.py")
     return folder
