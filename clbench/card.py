@@ -4,6 +4,7 @@ import ast
 import importlib.util
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,7 @@ def keywords(call: ast.Call) -> dict[str, Any]:
     return found
 
 
+@cache  # several plugins share a module
 def _parse(module: str) -> ast.Module:
     file = source_file(module)
     if file is None:

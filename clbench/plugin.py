@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clbench.errors import ClbenchError, unknown
 
@@ -37,7 +37,9 @@ def entries(group: Group) -> Mapping[str, Entry]:
         ClbenchError: two distributions register the same name for different things.
     """
     found: dict[str, Entry] = {}
-    for point in entry_points(group=f"clbench.{group}"):
+    for point in _installed():
+        if point.group != f"clbench.{group}":
+            continue
         entry = Entry(point.name, point.value, point.dist.name if point.dist else "?")
         other = found.setdefault(point.name, entry)
         if other.target != entry.target:
@@ -46,6 +48,13 @@ def entries(group: Group) -> Mapping[str, Entry]:
                 f"({other.target}) and {entry.distribution} ({entry.target}); uninstall one"
             )
     return dict(sorted(found.items()))
+
+
+@cache  # looking through all that is installed takes a while
+def _installed() -> list[EntryPoint]:
+    """Our entry points of all installed distributions."""
+    found: Any = entry_points()  # a mapping in Python 3.11, a sequence since; both select
+    return [each for group in get_args(Group) for each in found.select(group=f"clbench.{group}")]
 
 
 def load(group: Group, name: str) -> Any:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forget() -> None:
     """As if nothing had been looked for."""
     entries.cache_clear()
+    plugin._installed.cache_clear()
     preset._registered.cache_clear()
 
 
@@ -166,7 +167,7 @@ class TestNames:
 
     def test_two_things_of_one_name_are_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         points = [EntryPoint("er", f"{p}:ER", "clbench.methods") for p in ("one", "two")]
-        monkeypatch.setattr(plugin, "entry_points", lambda group: points)
+        monkeypatch.setattr(plugin, "entry_points", lambda: EntryPoints(points))
         forget()
         with pytest.raises(ClbenchError, match=r"'er' is registered by .*one:ER.*two:ER.*; unins"):
             entries("methods")
@@ -174,7 +175,7 @@ class TestNames:
 
     def test_the_same_thing_twice_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         points = [EntryPoint("er", "one:ER", "clbench.methods")] * 2
-        monkeypatch.setattr(plugin, "entry_points", lambda group: points)
+        monkeypatch.setattr(plugin, "entry_points", lambda: EntryPoints(points))
         forget()
         assert list(entries("methods")) == ["er"]
         forget()
