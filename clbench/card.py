@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clbench.errors import ClbenchError
-from clbench.stream import Kind
+
+if TYPE_CHECKING:
+    from clbench.stream import Kind  # listing cards is to load no numpy
 
 Need = Literal["past", "replay", "task-ids", "pretrained"]
 
@@ -28,7 +30,7 @@ class Card:
     name: str
     paper: str
     family: str
-    plays: tuple[Kind, ...] = ("learn",)
+    plays: tuple["Kind", ...] = ("learn",)
     needs: tuple[Need, ...] = ()
     control: bool = False
     notes: str = ""

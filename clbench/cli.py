@@ -44,7 +44,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show all there is to know of one plugin."""
-    from clbench.listing import print_details
+    from clbench.showing import print_details
 
     print_details(name, as_json=json)
 

@@ -1,7 +1,7 @@
 """What an update cost: FLOPs by torch's formulas, seconds, peak memory.
 
 Counting looks at every operation and would slow training down, so inside a training loop it
-happens on sampled steps (1, 2, 8, 32, ...) and a step between is charged as the last sampled one,
+happens on sampled steps (1, 2, 16, 128, ...) and a step between is charged as the last sampled one,
 in proportion to its size. Outside loops everything is counted.
 """
 
@@ -108,8 +108,8 @@ class LoopMeter:
 
 
 def _is_sampled(step: int) -> bool:
-    """Whether a step is 1, 2, 8, 32, ...: the first, and two times a power of four."""
-    return step == 1 or (step & (step - 1) == 0 and step.bit_length() % 2 == 0)
+    """Whether a step is 1, 2, 16, 128, ...: the first, and two times a power of eight."""
+    return step == 1 or (step & (step - 1) == 0 and step.bit_length() % 3 == 2)
 
 
 class _Counter(TorchDispatchMode):

@@ -6,8 +6,9 @@ from typing import Any
 
 from clbench.errors import ClbenchError, unknown
 from clbench.metric import Metric
+from clbench.opening import TUNING, open_preset
 from clbench.plugin import entries, load
-from clbench.preset import TUNING, open_preset, presets
+from clbench.preset import presets
 from clbench.stream import Update
 
 

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from clbench.errors import ClbenchError
@@ -37,10 +36,15 @@ def write_synced(path: Path, data: bytes) -> None:
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write several files of a folder and wait until all are on the disk.
 
-    Side by side, since a file system commits what waits together at once.
+    All are written before the first is waited for: the file system commits them at once.
     """
-    with ThreadPoolExecutor(max(1, len(files))) as pool:
-        list(pool.map(write_synced, (folder / name for name in files), files.values()))
+    with ExitStack() as opened:
+        handles = [opened.enter_context(open(folder / name, "wb")) for name in files]
+        for handle, data in zip(handles, files.values(), strict=True):
+            handle.write(data)
+            handle.flush()
+        for handle in handles:
+            os.fsync(handle.fileno())
 
 
 def sync_folder(path: Path) -> None:

@@ -22,6 +22,7 @@ from clbench.errors import ClbenchError
 from clbench.ledger import STREAM, Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
+from clbench.model.seeding import seed_torch
 from clbench.recording import run_path, run_record
 from clbench.samples import Samples
 from clbench.seeds import derive
@@ -109,7 +110,7 @@ class Run:
     def built(self) -> Method:
         """The method before any update."""
         method = make_method(self.kind, self.hyperparameters)
-        torch.manual_seed(derive(self.record.seed, "build"))
+        seed_torch(derive(self.record.seed, "build"), self.device)
         method.build(self.space)
         return method
 
@@ -168,7 +169,7 @@ class Run:
             meter=meter,
             pulse=self.pulse,
         )
-        torch.manual_seed(derive(self.record.seed, "update", version))
+        seed_torch(derive(self.record.seed, "update", version), self.device)
         with meter:
             getattr(method, update.kind)(view)
         return view
@@ -190,10 +191,12 @@ class Run:
 
     def evidence(self, method: Method, version: int, meter: FlopMeter) -> Files:
         """Answers on the evaluation samples and embeddings of the probe, from one pass each."""
-        who, width = self.kind.card.name, self.stream.n_classes(version)
+        who = self.kind.card.name
         with torch.inference_mode(), meter:
-            logits = answers.predict(method.predict, self.stream, self.samples, version, width, who)
-            found = answers.embed(method.embed, self.samples["test"], self.probe, version, who)
+            logits = answers.predict(method.predict, self.stream, self.samples, version, who, meter)
+            found = answers.embed(
+                method.embed, self.samples["test"], self.probe, version, who, meter
+            )
         asked = answers.asked_of(self.stream, self.labels, version)
         probe = {"embeddings": found, "samples": torch.from_numpy(self.probe)}
         return {

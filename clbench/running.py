@@ -7,9 +7,9 @@ from typing import Any
 from clbench.errors import ClbenchError
 from clbench.ledger import Ledger
 from clbench.method import Method, known_names
+from clbench.opening import Opened, open_preset
 from clbench.play import play
 from clbench.plugin import load
-from clbench.preset import Opened, open_preset
 from clbench.recording import run_path, run_record
 from clbench.spec import merged
 from clbench.sweep import Cell, StreamChoice

@@ -109,8 +109,8 @@ def test_documents_are_read_without_torch(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["clbench.cli", "clbench.catalogue", "clbench.listing"])
-def test_help_and_list_do_without_torch(module: str) -> None:
-    assert "torch" not in reached(module)
+def test_help_and_list_do_without_what_loads_slowly(module: str) -> None:
+    assert not {"torch", "numpy", "pandas"} & reached(module)
 
 
 @pytest.mark.parametrize("module", [m for m in sorted(MODULES) if m.startswith("clbench_")])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clbench.document import read_stream, stream_bytes, write_stream
 from clbench.errors import ClbenchError
-from clbench.preset import open_preset
+from clbench.opening import open_preset
 from clbench.stream import Protocol
 
 

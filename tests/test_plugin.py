@@ -18,8 +18,8 @@ from clbench.card import read_card, source_file
 from clbench.catalogue import catalogue
 from clbench.details import details
 from clbench.errors import ClbenchError
+from clbench.opening import open_preset
 from clbench.plugin import call, entries, load
-from clbench.preset import open_preset
 from clbench.running import load_method
 
 CLI = "from clbench.cli import main; main()"

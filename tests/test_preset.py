@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from clbench.errors import ClbenchError
-from clbench.preset import open_preset, presets
+from clbench.opening import open_preset
+from clbench.preset import presets
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 FINGERPRINTS = {

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clbench import preset as preset_module
+from clbench import opening
 from clbench.details import details
 from clbench.errors import ClbenchError
-from clbench.preset import Preset, open_preset, presets
+from clbench.opening import open_preset
+from clbench.preset import Preset, presets
 from clbench.source import Source, Split
 from clbench.source import digits as digits_module
 
@@ -74,7 +75,7 @@ class TestOptions:
                 "tuning": {"generator": {"order": [4, 5]}},
             }
         )
-        monkeypatch.setattr(preset_module, "presets", lambda: {"half": half})
+        monkeypatch.setattr(opening, "presets", lambda: {"half": half})
         plain, tuning = open_preset("half").stream, open_preset("half+tuning").stream
         assert not set(plain.class_order) & set(tuning.class_order)
 

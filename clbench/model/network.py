@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,10 @@ class Network(nn.Module):
         with self._autocast():
             return self.backbone(x).float()  # type: ignore[no-any-return]
 
-    def _autocast(self) -> torch.autocast:
-        on = self._space.precision == "bfloat16"
-        return torch.autocast(self._space.device.type, torch.bfloat16, enabled=on)
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._space.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._space.device.type, torch.bfloat16)
 
     def grow(self, n_classes: int) -> None:
         """Widen the head; the known rows stay as they are, the new ones are freshly drawn."""

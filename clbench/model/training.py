@@ -34,11 +34,14 @@ class Training(BaseModel):
         With `steps`, the learning rate falls along a half cosine and would be 0 after so many.
         `rates` are factors on it for parameters whose names start so (`{"backbone": 0.01}`).
         """
-        optimiser = self._optimiser(_groups(model, rates or {}, self.lr))
+        groups = _groups(model, rates or {}, self.lr)
+        parameters = [each for group in groups for each in group["params"]]
+        optimiser = self._optimiser(groups)
         schedule = LambdaLR(optimiser, partial(_half_cosine, steps)) if steps else None
 
         def step(loss: Tensor) -> None:
-            optimiser.zero_grad(set_to_none=True)
+            for parameter in parameters:  # what zero_grad does, at a tenth of its price
+                parameter.grad = None
             loss.backward()
             optimiser.step()
             if schedule:

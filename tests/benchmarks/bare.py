@@ -14,11 +14,11 @@ from torch.nn.functional import cross_entropy
 
 from clbench.augment import augment
 from clbench.model.backbone import SMALL
-from clbench.preset import Opened
+from clbench.opening import Opened
 from clbench.seeds import derive
 from tests.benchmarks.measure import Parts
 
-EVAL_BATCH = 128
+EVAL_BATCH = 64
 
 
 def train_by_hand(opened: Opened, recipe: dict[str, Any], seed: int) -> tuple[nn.Module, Parts]:

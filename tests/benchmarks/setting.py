@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from clbench.ledger import Ledger
+from clbench.opening import Opened, open_preset
 from clbench.play import play
-from clbench.preset import Opened, open_preset
 from clbench.running import hyperparameters, load_method
 from clbench.settings import Settings
 from clbench.spec import merged

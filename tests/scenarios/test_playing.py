@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from clbench.evidence import Evidence
+from clbench.opening import open_preset
 from clbench.play import play
 from clbench.plugin import load
-from clbench.preset import open_preset, presets
+from clbench.preset import presets
 from clbench.score import score_runs
 from clbench.settings import Settings
 
