@@ -47,8 +47,16 @@ def unpack(files: Mapping[str, bytes], device: torch.device) -> dict[str, Any]:
 
 
 def sizes(state: State) -> dict[str, int]:
-    """Bytes of each top-level part of a state tree, as it is written."""
-    return {name: sum(map(len, pack({name: part}).values())) for name, part in state.items()}
+    """Bytes of each top-level part of a packable tree: of its tensors, and its values as JSON."""
+    return {name: _bytes(part) for name, part in state.items()}
+
+
+def _bytes(part: Any) -> int:
+    if isinstance(part, Tensor):
+        return part.nbytes
+    if isinstance(part, Mapping):
+        return sum(map(_bytes, part.values()))
+    return len(json.dumps(part).encode())
 
 
 def _split(tree: State, path: tuple[str, ...], tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -122,9 +122,8 @@ def test_sizes_are_those_of_the_parts() -> None:
     tree = {"model": {"w": torch.zeros(1000)}, "seen": 7}
     found = sizes(tree)
     assert list(found) == ["model", "seen"]
-    assert 4000 < found["model"] < 4200
-    whole = sum(map(len, pack(tree).values()))
-    assert found["model"] < whole < sum(found.values())
+    assert found == {"model": 4000, "seen": 1}
+    assert sum(found.values()) < sum(map(len, pack(tree).values()))  # which has headers, too
 
 
 def test_nothing_is_pickled() -> None:
