@@ -26,6 +26,10 @@ class Options:
         list[str],
         Option("--set", help="Hyperparameter, key=value; method:key=value for one method."),
     ] = field(default_factory=list)
+    recipe: Annotated[
+        list[str],
+        Option(help="Hyperparameter of all methods that have it, key=value; --set overrules."),
+    ] = field(default_factory=list)
     config: Annotated[
         Path | None, Option(help="TOML file: a table of hyperparameters for each method.")
     ] = None
@@ -50,12 +54,13 @@ class Options:
     ) -> list[Cell]:
         """The runs of a study: streams, then seeds, then methods."""
         tables, rules = _config(self.config), pairs(self.protocol, "--protocol")
+        recipe = tree(self.recipe, "--recipe")
         precision: Precision = "bfloat16" if self.bf16 else "float32"
         settings = Settings(self.form, self.device, precision, self.threads, self.carry)
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         return [
             Cell(
-                StreamChoice(stream, self.source, self.embed, rules),
+                StreamChoice(stream, self.source, self.embed, rules, recipe),
                 method,
                 seed,
                 self.out,
@@ -85,7 +90,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=[] if each.name in ("set_", "protocol") else each.default,
+            default=[] if each.name in ("set_", "recipe", "protocol") else each.default,
             annotation=hints[each.name],
         )
         for each in fields(Options)
@@ -116,21 +121,26 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
 
 
 def nested(texts: Sequence[str], method: str) -> dict[str, Any]:
-    """The hyperparameters meant for a method, as a tree: `training.lr=0.1` goes into its group."""
-    tree: dict[str, Any] = {}
+    """The hyperparameters meant for a method, as a tree."""
+    mine = [text for text in texts if _owner(text) in ("", method)]
+    return tree([text.removeprefix(f"{_owner(text)}:") for text in mine], "--set")
+
+
+def tree(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """`key=value` texts as a tree: `training.lr=0.1` goes into its group."""
+    root: dict[str, Any] = {}
     for text in texts:
-        owner = _owner(text)
-        if owner not in ("", method):
-            continue
-        for key, value in pairs([text.removeprefix(f"{owner}:")], "--set").items():
+        for key, value in pairs([text], option).items():
             *groups, name = key.split(".")
-            branch = tree
+            branch = root
             for group in groups:
                 branch = branch.setdefault(group, {})
                 if not isinstance(branch, dict):
-                    raise ClbenchError(f"--set gives {group} a value, and {key} one inside of it")
+                    raise ClbenchError(
+                        f"{option} gives {group} a value, and {key} one inside of it"
+                    )
             branch[name] = value
-    return tree
+    return root
 
 
 def _owner(text: str) -> str:

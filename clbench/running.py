@@ -1,10 +1,10 @@
 """From names to a run: opens the stream, loads the method, joins recipe and hyperparameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, unknown
 from clbench.ledger import Ledger
 from clbench.method import Method, known_names
 from clbench.opening import Opened, open_preset
@@ -22,7 +22,7 @@ def play_cell(cell: Cell, on_version: Callable[[int], None]) -> Ledger:
         opened.stream,
         opened.source,
         kind,
-        hyperparameters(kind, opened.recipe, cell.hyperparameters),
+        _chosen(cell, kind, opened),
         cell.seed,
         cell.root,
         cell.settings,
@@ -37,9 +37,22 @@ def planned(cell: Cell) -> tuple[Ledger, int]:
         ClbenchError: a name, hyperparameter or protocol field is wrong; nothing is trained.
     """
     kind, opened = load_method(cell.method), _open(_key(cell.stream))
-    chosen = hyperparameters(kind, opened.recipe, cell.hyperparameters)
+    chosen = _chosen(cell, kind, opened)
     record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, cell.settings)
     return Ledger(run_path(cell.root, record)), len(opened.stream.updates) + 1
+
+
+def check_recipes(cells: Iterable[Cell]) -> None:
+    """Refuse a recipe's hyperparameter that none of the methods has: it would do nothing.
+
+    Raises:
+        ClbenchError: naming it, and the nearest that one of them has.
+    """
+    cells = list(cells)
+    known = set().union(*(_groups(load_method(name)) for name in {c.method for c in cells}))
+    for key in {key for cell in cells for key in cell.stream.recipe}:
+        if key not in known:
+            raise unknown("hyperparameter of the methods, in --recipe,", key, sorted(known))
 
 
 def load_method(name: str) -> type[Method]:
@@ -54,8 +67,18 @@ def hyperparameters(
     kind: type[Method], recipe: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The stream's recipe where the method has such fields, overruled by what is given."""
-    own = {name.partition(".")[0] for name in known_names(kind)}
+    own = _groups(kind)
     return merged({k: v for k, v in recipe.items() if k in own}, given)
+
+
+def _groups(kind: type[Method]) -> set[str]:
+    """Names of hyperparameters and of groups of them."""
+    return {name.partition(".")[0] for name in known_names(kind)}
+
+
+def _chosen(cell: Cell, kind: type[Method], opened: Opened) -> dict[str, Any]:
+    recipe = merged(opened.recipe, cell.stream.recipe)
+    return hyperparameters(kind, recipe, cell.hyperparameters)
 
 
 _Key = tuple[str, str | None, str | None, tuple[tuple[str, Any], ...]]

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from clbench.running import planned
+from clbench.running import check_recipes, planned
 from clbench.sweep import Cell, Outcome, sweep
 
 POLL_SECONDS = 0.2
@@ -40,6 +40,7 @@ def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:
     Raises:
         ClbenchError: a name, hyperparameter or protocol is wrong; found before any training.
     """
+    check_recipes(cells)
     plans = [planned(cell) for cell in cells]
     with Progress(*_columns(), console=Console(stderr=True)) as progress:
         task = progress.add_task(_title(0, cells), total=sum(versions for _, versions in plans))

@@ -24,12 +24,13 @@ from clbench.settings import Settings
 
 @dataclass(frozen=True)
 class StreamChoice:
-    """A preset, with what differs from it."""
+    """A preset, with what differs from it. `recipe` is merged into that of the preset."""
 
     preset: str
     source: str | None = None
     embed: str | None = None
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,11 @@ class TestRun:
             *("run", "er", "split-digits", "--source", SOURCE, "--out", tmp_path, "--json"),
             *("--config", tmp_path / "study.toml", "--set", "training.lr=0.25"),
             *("--set", "er:training.batch_size=3", "--set", "lwf:training.lr=9"),
+            *("--recipe", "training.momentum=0.5", "--recipe", "training.lr=3"),
             *("--protocol", "epochs=1", "--seed", 4, "--form", "full", "--threads", 1),
         ).json["record"]
         chosen = found["hyperparameters"]
+        assert chosen["training"]["momentum"] == 0.5
         assert (chosen["buffer"], chosen["backbone"]) == (7, "mlp")
         assert (chosen["training"]["lr"], chosen["training"]["batch_size"]) == (0.25, 3)
         assert found["stream"]["name"] == "split-digits+epochs=1"
@@ -231,6 +233,7 @@ class TestErrors:
             (("run", "finetun", "split-digits"), "unknown method 'finetun'; did you mean 'finet"),
             (("run", "er", "split-digit"), "unknown stream 'split-digit'; did you mean 'split-d"),
             (("run", "nowhere.py:Mine", "split-digits"), "plugin file nowhere.py does not exist"),
+            ((*RUN, "--recipe", "bufer=5"), "'bufer'; did you mean 'buffer'"),
             ((*RUN, "--set", "bufer=5"), "hyperparameter of er 'bufer'; did you mean 'buffer'"),
             ((*RUN, "--set", "buffer=0"), "hyperparameter buffer of er: Input should be greater"),
             ((*RUN, "--set", "buffer"), "--set 'buffer' is not of the form key=value"),
