@@ -10,8 +10,12 @@ from clbench.preset import presets
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 FINGERPRINTS = {
+    "continual-few-shot-digits": "566a0baec7228ce80a0a8b920328b935892340e270795745fcef9e22a8902286",
     "corrupted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "few-shot-digits": "2308fc0622865189912678b422b7ce943a75ecc6ee0e4dbb81efbeab08152e30",
+    "instances-digits": "528f9a14876283349c6d9dc3dd4b289b95be203a25b81b0f31face328f337b02",
+    "instances-noise-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
+    "instances-occluded-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
     "long-tailed-digits": "74dea0dd7f072de5ef211803d960121418a9fd16ac770954ad8f820c6ac626aa",
     "online-digits": "f63889b234d1440760eba9f959c99363ceaafa3a79e700f4e4db2c7637cf8d05",
     "permuted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
@@ -23,8 +27,20 @@ FINGERPRINTS = {
     "three-digits": "2d74545bd80185616ed9ef99e655bd18fdcf1726d1c33b992396e2ae614a46ff",
 }
 SHARED_FINGERPRINTS = {
+    "continual-few-shot-cifar100-150": (
+        "20b2518729aa907302d5448e57902903e687e6455a8c9a6a0fcd844489a53d4d"
+    ),
     "few-shot-cifar100-150": "a26aa59a8b9c430c0569015e440acfb26a32aca42c067a9eda4048a5d7a213ef",
+    "instances-cifar100-150": "451e8effdecb094635f333ccd7e5d524907a31a8cc313d5bf3200ea4decae808",
+    "instances-noise-cifar100-150": (
+        "30f645c903b1b755fedf40ad904c967def1b43562ddfd8ca79e94c5454883d90"
+    ),
+    "instances-occluded-cifar100-150": (
+        "30f645c903b1b755fedf40ad904c967def1b43562ddfd8ca79e94c5454883d90"
+    ),
     "long-tailed-cifar100-150": "a4ad249afc08432abdbcac116e0435ab5906a7ed2c79df7062f43752a75ff20a",
+    "online-cifar100-150": "a12f4b35c5fb3b64be5d015fb227ef3ff93288160fbd82b790b2f1a88627449d",
+    "repetition-cifar100-150": "7175b6d4332b6a4347956d4972c3ccd062f23b44915438e30e8fceca1b19a126",
     "si-blurry-cifar100-150": "4cdcd873329203e278ea312b78f03a8e85fc2212a024016c903fac74c459efcc",
     "split-cifar100-150-10": "30e4071f2768f6270968975ac5df0473dd292f1a1a4d1a2e14da462fb98b733f",
     "split-cifar100-150-b50-10": "e5e8b60a2bcc52fa69380a5e544d716a94a480b780c669340038029e42fa509f",
@@ -34,8 +50,11 @@ SHARED_FINGERPRINTS = {
 WITHOUT_DATA = {"split-cifar100-10", "split-cifar100-b50-10"}
 
 # Fingerprints of streams do not see pixels; these do: no copy may be drawn otherwise.
-SHIFTED = {
+ALTERED = {
     "corrupted-digits": "a5ab8b7c23a5f16e1691aeb4e0c32c57dbd22a36e02e430ad1ce16d077524229",
+    "instances-digits": "5f720ccf29570efdef134470c637c6e080d7ea40c026c63adbf31137fe5c0be6",
+    "instances-noise-digits": "da8f9eacef686e076bda12a5c2f0ed3d686ba8f12e8cd1c0d318a359757d7f45",
+    "instances-occluded-digits": "8479513e712798d2286dceebaa7db87083f8c86d8765c7ceee5090dbe4ef9aec",
     "permuted-digits": "95428baa377b7a4b884926406d69305683efa1d292b27eac254b765066db3337",
     "rotated-digits": "ea6c4af228a2ba7444bbc8c92beccd84eb2512cf7fada9efde48a16fc7c05994",
     "three-digits": "b5145ede4ff2e734a9a3d5620884ca00e964111f9064d4e306ca3b3ef18708da",
@@ -56,9 +75,9 @@ class TestFingerprints:
         monkeypatch.setenv("CLBENCH_DATA", str(SHARED / "data"))
         assert open_preset(name).stream.fingerprint == SHARED_FINGERPRINTS[name]
 
-    @pytest.mark.parametrize("name", SHIFTED)
-    def test_of_the_pixels_of_shifted_copies(self, name: str) -> None:
-        assert open_preset(name).source.fingerprint == SHIFTED[name]
+    @pytest.mark.parametrize("name", ALTERED)
+    def test_of_the_pixels_of_altered_copies(self, name: str) -> None:
+        assert open_preset(name).source.fingerprint == ALTERED[name]
 
     def test_frozen_features_share_the_fingerprint(self) -> None:
         stream = open_preset("split-digits", embed="mlp").stream

@@ -18,6 +18,15 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "class_incremental": st.fixed_dictionaries(
         {"increment": st.sampled_from([1, 2, 3, 6])} | ORDERS
     ),
+    "continual_few_shot": st.fixed_dictionaries(
+        {
+            "support_sets": st.sampled_from([2, 4, 6]),
+            "class_change_interval": st.just(2),
+            "way": st.integers(1, 2),
+            "shot": st.integers(1, 5),
+        }
+        | ORDERS
+    ),
     "few_shot": st.fixed_dictionaries(
         {"base": st.just(2), "way": st.sampled_from([1, 2, 4]), "shot": st.integers(1, 10)} | ORDERS
     ),
@@ -67,6 +76,7 @@ WHOLE = {"class_incremental", "blurry", "online", "domain_incremental", "heterog
 # The option whose value decides what is drawn, and options that draw.
 DRAWS: dict[str, tuple[str, dict[str, Any]]] = {
     "class_incremental": ("order_seed", {"increment": 2, "order": "random"}),
+    "continual_few_shot": ("shot_seed", {"support_sets": 3, "way": 2, "shot": 3}),
     "few_shot": ("shot_seed", {"base": 2, "way": 2, "shot": 3}),
     "long_tailed": ("tail_seed", {"increment": 2, "ratio": 0.2}),
     "blurry": ("blur_seed", {"updates": 3}),
