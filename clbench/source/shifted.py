@@ -14,12 +14,13 @@ from clbench.seeds import derive
 from clbench.source.base import AnyArray, IntArray, Source, Split, open_source
 from clbench.source.blocks import blocks_of, check_images, everything
 from clbench.source.contents import Contents, Pending
-from clbench.source.shifts import CORRUPTIONS, corruption, rotation
+from clbench.source.corruptions import CORRUPTIONS, corruption
+from clbench.source.rotation import rotation
 from clbench.source.store import Key, stored
 from clbench.spec import Spec, Value, parse_spec
 
 DOMAIN = "domain"
-SHIFTER = 1  # part of every store's key: raise it when the same options give other pixels
+SHIFTER = 2  # part of every store's key: raise it when the same options give other pixels
 
 Shift = Callable[[AnyArray, np.random.Generator], AnyArray]
 
@@ -37,8 +38,9 @@ def shifted(
 
     `by` says what the k-th is, k = `first`, `first` + 1, ...: `permute` (the values of a sample in
     an order drawn for k, as in Permuted MNIST), `rotate` (images turned by k * `step` degrees, as
-    in Rotated MNIST) or `corrupt` (by noise, blur, contrast, brightness at `severity` 1 to 5,
-    after Hendrycks and Dietterich 2019, arXiv:1903.12261). With k = 0 samples stay as they are.
+    in Rotated MNIST) or `corrupt` (by Gaussian noise, Gaussian blur, contrast, brightness, shot,
+    impulse and speckle noise, in this order, at `severity` 1 to 5 of CIFAR-10-C, Hendrycks and
+    Dietterich 2019, arXiv:1903.12261; see `corruptions.corruption`). k = 0 changes nothing.
     Copies stand one after the other, each in the order of the source.
 
     Raises:
