@@ -3,31 +3,40 @@
 Counting looks at every operation and would slow training down, so inside a training loop it
 happens on sampled steps (1, 2, 16, 128, ...) and a step between is charged as the last sampled one,
 in proportion to its size. Outside loops everything is counted.
+
+Under a memory-adjusted budget what was counted is charged in proportion to the memory in use then.
 """
 
 import resource
 import sys
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import DispatchKey, Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+
+from clbench.budget import Gate
+from clbench.counter import Counter
+from clbench.live import LiveBytes
 
 
 class FlopMeter:
-    """Counts FLOPs between entering and leaving it; `steps` and `samples` served by loops."""
+    """Counts FLOPs between entering and leaving it; `steps` and `samples` served by loops.
 
-    def __init__(self) -> None:
+    `charged` is what counts towards a budget: the FLOPs or, with `reference` (bytes), those of each
+    counted stretch x the most memory that it held / reference.
+    """
+
+    def __init__(self, gate: Gate | None = None, reference: int | None = None) -> None:
         self.total = 0
+        self.charged = 0.0
         self.steps = 0
         self.samples = 0
         self.in_loop = False
+        self.gate = gate
+        self._reference = reference
         self._measuring = False
-        self._counter: _Counter | None = None
+        self._counter: Counter | None = None
 
     def __enter__(self) -> "FlopMeter":
         self._measuring = True
@@ -38,14 +47,36 @@ class FlopMeter:
         self._measuring = False
         self.rest()
 
-    def loop(self) -> "LoopMeter":
-        """A meter for the steps of one loop."""
-        return LoopMeter(self)
+    def loop(self, training: int = 0) -> "LoopMeter":
+        """A meter for the steps of one loop; of a training loop, with its samples in all."""
+        return LoopMeter(self, training)
+
+    def affords(self, sizes: Sequence[int]) -> int:
+        """How many steps of these sizes the next training loop will take, as far as is known."""
+        if self.gate is None:
+            return len(sizes)
+        if not self.in_loop:
+            self.rest()
+            self.count()
+        return self.gate.affords(self.charged, sizes)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let memory that is touched now pass unseen: it is not the method's."""
+        live = self._counter.live if self._counter else None
+        if live is None:
+            yield
+            return
+        live.looking = False
+        try:
+            yield
+        finally:
+            live.looking = True
 
     def count(self) -> None:
         """Count what runs from now on, unless this is left already."""
         if self._measuring and self._counter is None:
-            self._counter = _Counter()  # type: ignore[no-untyped-call]
+            self._counter = Counter(LiveBytes() if self._reference else None)
             self._counter.__enter__()  # type: ignore[no-untyped-call]
 
     def rest(self) -> None:
@@ -53,7 +84,11 @@ class FlopMeter:
         if self._counter is not None:
             self._counter.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self.total += self._counter.total
+            self.charged += self._counter.total * self._weight(self._counter.live)
             self._counter = None
+
+    def _weight(self, live: LiveBytes | None) -> float:
+        return live.peak / self._reference if live and self._reference else 1.0
 
 
 class LoopMeter:
@@ -63,92 +98,71 @@ class LoopMeter:
     `samples` are those that its steps began with so far.
     """
 
-    def __init__(self, meter: FlopMeter) -> None:
+    def __init__(self, meter: FlopMeter, training: int = 0) -> None:
         self.samples = 0
         self._meter = meter
+        self._training = training
+        self._gate = meter.gate if training else None
         self._outermost = False
         self._step = 0
         self._sampled = 0  # size of the step that is being counted, 0 if none is
-        self._before = 0
+        self._before = (0, 0.0)  # FLOPs and charge
         self._per_sample = 0.0
+        self._charge: float | None = None  # of a sample
+        self._weight = 1.0  # charge of a FLOP
 
     def __enter__(self) -> "LoopMeter":
         self._outermost = not self._meter.in_loop
         if self._outermost:
             self._meter.in_loop = True
             self._meter.rest()
+            if self._gate:
+                self._gate.begin(self._meter.charged, self._training)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._outermost:
             self._settle()
+            if self._gate:
+                self._gate.end(self._meter.charged, self._charge)
             self._meter.in_loop = False
             self._meter.count()
 
-    def step(self, size: int) -> None:
-        """A step over `size` samples begins."""
+    def step(self, size: int) -> bool:
+        """A step over `size` samples begins; False if a budget forbids it."""
+        if self._outermost:
+            self._settle()
+            if self._gate and not self._gate.admits(self._meter.charged, size, self._charge):
+                return False
         self.samples += size
         self._meter.steps += 1
         self._meter.samples += size
-        if not self._outermost:
-            return
-        self._settle()
+        if self._outermost:
+            self._begin(size)
+        return True
+
+    def _begin(self, size: int) -> None:
         self._step += 1
         if _is_sampled(self._step):
-            self._sampled, self._before = size, self._meter.total
+            self._sampled, self._before = size, (self._meter.total, self._meter.charged)
             self._meter.count()
         else:
-            self._meter.total += round(self._per_sample * size)
+            flops = round(self._per_sample * size)
+            self._meter.total += flops
+            self._meter.charged += flops * self._weight
 
     def _settle(self) -> None:
         if self._sampled:
             self._meter.rest()
-            self._per_sample = (self._meter.total - self._before) / self._sampled
+            self._per_sample = (self._meter.total - self._before[0]) / self._sampled
+            self._charge = (self._meter.charged - self._before[1]) / self._sampled
+            self._weight = self._charge / self._per_sample if self._per_sample else 1.0
             self._sampled = 0
 
 
 def _is_sampled(step: int) -> bool:
     """Whether a step is 1, 2, 16, 128, ...: the first, and two times a power of eight."""
     return step == 1 or (step & (step - 1) == 0 and step.bit_length() % 3 == 2)
-
-
-class _Counter(TorchDispatchMode):
-    """Sums torch's formulas over operations; its own counter also follows modules, at a cost."""
-
-    supports_higher_order_operators = True
-    total = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        formula = flop_registry.get(getattr(func, "_overloadpacket", func))
-        if formula is None and _is_composite(func):
-            with self:
-                return func.decompose(*args, **kwargs)
-        out = func(*args, **kwargs)
-        if formula is not None:
-            self.total += _flops(formula, args, kwargs, out)
-        return out
-
-
-_known: dict[Any, int] = {}
-
-
-def _flops(formula: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
-    """The value of a formula, remembered by the shapes it is of: formulas are slow."""
-    key = (formula, *(a.shape if isinstance(a, Tensor) else str(a) for a in args))
-    if kwargs or key not in _known:
-        _known[key] = formula(*args, **kwargs, out_val=out)
-    return _known[key]
-
-
-@cache
-def _is_composite(func: Any) -> bool:
-    """Whether an operation is made of others: inference mode hands such on undivided."""
-    return isinstance(func, torch._ops.OpOverload) and func.has_kernel_for_dispatch_key(
-        DispatchKey.CompositeImplicitAutograd
-    )
 
 
 def reset_peak_memory(device: torch.device) -> None:

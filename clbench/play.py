@@ -28,6 +28,7 @@ from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.settings import Settings
 from clbench.source.base import IntArray, Source
+from clbench.spending import Spending, check_network, full_finetuning_bytes
 from clbench.stream import SplitName, Stream
 from clbench.view import View
 
@@ -95,6 +96,7 @@ class Run:
             for name, labels in self.labels.items()
         }
         self.probe = answers.probe_ids(stream)
+        self.spending = Spending(stream.protocol, kind.card.name, stream.name, self.device)
 
     def play(self, on_version: Callable[[int], None]) -> None:
         """Write the versions that are missing."""
@@ -102,6 +104,8 @@ class Run:
         if self.ledger.finished:
             return
         method = self.built() if first == 0 else self.restored(first - 1)
+        if self.stream.protocol.memory_adjusted:
+            check_network(method)
         for version in range(first, len(self.stream.updates) + 1):
             method = self.advance(method, version)
             self.pulse(0.0)
@@ -127,10 +131,12 @@ class Run:
 
     def advance(self, method: Method, version: int) -> Method:
         """Play the update that makes a version and record it; returns what carries on."""
+        learning = self.meter(method, version)
         reset_peak_memory(self.device)
-        clock, learning, asking = [time.perf_counter()], FlopMeter(), FlopMeter()
+        clock, asking, skipped = [time.perf_counter()], FlopMeter(), 0
         if version > 0:
-            self.update(method, version, learning)
+            skipped = self.update(method, version, learning).skipped
+            self.spending.check_kept(learning)
         tree = method.state()
         carried = state.pack(tree)
         self.check_budget(carried, version)
@@ -147,6 +153,12 @@ class Run:
             "state_bytes": _size(carried),
             "state_parts": state.sizes(tree),
         }
+        if learning.gate:
+            cost |= {
+                "flops_charged": learning.charged,
+                "stopped_by": learning.gate.stopped_by,
+                "samples_skipped": skipped,
+            }
         readings = {
             "learn_seconds": clock[1] - clock[0],
             "predict_seconds": clock[2] - clock[1],
@@ -155,6 +167,20 @@ class Run:
         books = {"cost.json": _json(cost), "clock.json": _json(readings)}
         self.ledger.write(version, {**carried, **evidence, **books})
         return method
+
+    def meter(self, method: Method, version: int) -> FlopMeter:
+        """What holds an update to the protocol's compute; it plays a copy of the method first."""
+        if version == 0 or not self.spending.limited:
+            return FlopMeter()
+        carried = state.pack(method.state())
+        ids, n_classes = self.stream.updates[version - 1].samples, self.stream.n_classes(version)
+        reference = None
+        if self.stream.protocol.memory_adjusted and len(ids):
+            copy = self.rebuilt(carried)
+            reference = full_finetuning_bytes(copy, self.samples["train"], ids, n_classes)
+        return self.spending.meter(
+            lambda meter: self.update(self.rebuilt(carried), version, meter), reference
+        )
 
     def update(self, method: Method, version: int, meter: FlopMeter) -> View:
         """Hand the view of the update to the method's handler of its kind; returns the view."""

@@ -19,7 +19,11 @@ LAST = [*ASKED, "label_logit", "logsumexp", "top_logit"]
 
 
 class Cost(BaseModel):
-    """`cost.json` of one version: what is the same in every repeat."""
+    """`cost.json` of one version: what is the same in every repeat.
+
+    Only under a budget of compute are there `flops_charged` (what counted towards it), `stopped_by`
+    (what ended a training loop, if anything did) and `samples_skipped` (in its first pass).
+    """
 
     model_config = ConfigDict(frozen=True)
     flops_learn: int = Field(ge=0)
@@ -28,6 +32,9 @@ class Cost(BaseModel):
     state_parts: dict[str, int]
     samples_seen: int = Field(ge=0)
     steps: int = Field(ge=0)
+    flops_charged: float | None = Field(None, ge=0, allow_inf_nan=False)
+    stopped_by: Literal["flops", "seconds"] | None = None
+    samples_skipped: int | None = Field(None, ge=0)
 
 
 class Clock(BaseModel):

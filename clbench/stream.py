@@ -30,11 +30,14 @@ class Protocol:
     `all` past training data at every update. `memory_bytes`: cap on all that a method carries
     between updates, its model included (None: measured, not capped). `epochs`: passes over each
     update's data (None: the method chooses). `online`: each sample is handed out once, in order of
-    arrival, and nothing is said about boundaries.
+    arrival, and nothing is said about boundaries. `flops`: training FLOPs of an update, by our
+    count; `seconds`: the same by the clock, so that a repeat may stop elsewhere. Training loops
+    stop before they would be exceeded (`clbench.budget`). `memory_adjusted`: a step is charged its
+    FLOPs x its peak memory / that of a step of full finetuning (FoMo-in-Flux, 2408.14471).
 
     Raises:
         ClbenchError: a cap is not positive, a task-incremental setting gives no task ids, or an
-            online one gives them, or more than one epoch.
+            online one gives them, or more than one epoch; or `memory_adjusted` adjusts no `flops`.
     """
 
     setting: Setting = "class-incremental"
@@ -43,6 +46,9 @@ class Protocol:
     memory_bytes: int | None = None
     epochs: int | None = None
     online: bool = False
+    flops: int | None = None
+    seconds: float | None = None
+    memory_adjusted: bool = False
 
     def chosen(self) -> dict[str, Any]:
         """The fields that differ from their defaults.
@@ -53,10 +59,18 @@ class Protocol:
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
     def __post_init__(self) -> None:
-        for name in ("memory_bytes", "epochs"):
+        for name in ("memory_bytes", "epochs", "flops"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ClbenchError(f"protocol field {name} is {value}; it must be 1 or more")
+        if self.seconds is not None and not 0 < self.seconds < float("inf"):
+            raise ClbenchError(
+                f"protocol field seconds is {self.seconds}; it must be above 0 and finite"
+            )
+        if self.memory_adjusted and self.flops is None:
+            raise ClbenchError(
+                "protocol field memory_adjusted is true; it adjusts a budget of FLOPs: flops=1e12"
+            )
         if self.setting == "task-incremental" and not self.task_ids:
             raise ClbenchError(
                 "protocol field task_ids is false; the setting task-incremental gives them: "

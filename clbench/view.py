@@ -66,6 +66,7 @@ class View:
         self._past = past
         self._meter = meter or FlopMeter()
         self._pulse = pulse
+        self._skipped: list[int] = []
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -73,6 +74,7 @@ class View:
     def batches(self, training: Training, *, with_past: bool = False) -> Iterator[Batch]:
         """Shuffled, augmented batches, for as many epochs as the protocol or `training` says.
 
+        They end early once a budget of FLOPs or seconds pays for no further step.
         Under an online protocol there is one pass, and without the past it is in order of arrival.
 
         Raises:
@@ -84,20 +86,30 @@ class View:
         in_order = self.protocol.online and not with_past
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
         total = max(1, epochs * len(ids))
-        with self._meter.loop() as loop:
+        with self._meter.loop(training=total) as loop:
             for epoch in range(epochs):
                 order = ids if in_order else self._shuffled(ids)
-                for some in _split(order.to(self.device), training.batch_size):
-                    loop.step(len(some))
+                for some in self._parts(order, training.batch_size):
+                    if not loop.step(len(some)):
+                        self._skipped.append(max(0, len(ids) - loop.samples))
+                        return
                     yield self._batch(some, prepare, first_pass=epoch == 0)
                     self._pulse(loop.samples / total)
 
     def steps(self, training: Training) -> int:
-        """How many batches `batches(training)` yields."""
-        return self._epochs(training) * len(_sizes(len(self), training.batch_size))
+        """How many batches `batches(training)` yields if it is the next loop.
+
+        Under a budget of FLOPs as many as it pays for at the price of the second step, at least 1;
+        under one of seconds, which cannot be known ahead, all.
+        """
+        sizes = _sizes(len(self), training.batch_size) * self._epochs(training)
+        return self._meter.affords(sizes)
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
-        """The update's samples once, in order, not augmented."""
+        """The update's samples once, in order, not augmented; whole whatever the budget.
+
+        A budget of FLOPs sets aside what is done with them.
+        """
         ids = self._granted(with_past=False).to(self.device)
         with self._meter.loop() as loop:
             for some in _split(ids, size):
@@ -109,13 +121,22 @@ class View:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches (x, y) of stored samples [n, ...], some passes over them."""
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
-        with self._meter.loop() as loop:
+        with self._meter.loop(training=passes * len(y)) as loop:
             for done in range(1, passes + 1):
-                order = torch.randperm(len(y), generator=self.generator).to(self.device)
-                for some in _split(order, training.batch_size):
-                    loop.step(len(some))
+                order = self._shuffled(torch.arange(len(y)))
+                for some in self._parts(order, training.batch_size):
+                    if not loop.step(len(some)):
+                        return
                     yield prepare(raw[some]), y[some]
                 self._pulse(done / passes)
+
+    @property
+    def skipped(self) -> int:
+        """Samples that `batches` had not reached in its first pass when a budget ended it.
+
+        Of several loops that were ended, the fewest.
+        """
+        return min(self._skipped, default=0)
 
     def _epochs(self, training: Training) -> int:
         if self.protocol.online:
@@ -123,7 +144,12 @@ class View:
         return training.epochs if self.protocol.epochs is None else self.protocol.epochs
 
     def _shuffled(self, ids: Tensor) -> Tensor:
-        return ids[torch.randperm(len(ids), generator=self.generator)]
+        with self._meter.aside():
+            return ids[torch.randperm(len(ids), generator=self.generator)]
+
+    def _parts(self, ids: Tensor, size: int) -> tuple[Tensor, ...]:
+        with self._meter.aside():
+            return _split(ids.to(self.device), size)
 
     def _granted(self, *, with_past: bool) -> Tensor:
         if with_past and self._past is None:
@@ -146,8 +172,9 @@ class View:
     def _batch(
         self, ids: Tensor, prepare: Callable[[Tensor], Tensor], *, first_pass: bool
     ) -> Batch:
-        raw = self._samples.gather(ids)
-        return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
+        with self._meter.aside():
+            raw = self._samples.gather(ids)
+            return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
 
 
 def _split(ids: Tensor, size: int) -> tuple[Tensor, ...]:

@@ -15,10 +15,12 @@ PACKAGES = {"clbench": ROOT, "clbench_methods": ROOT / "methods"}
 PACKAGES["clbench_scenarios"] = ROOT / "scenarios"
 LEFT = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 LEFT += ("augment", "recording", "source", "stream", "document", "ledger", "record", "prediction")
+LEFT += ("budget", "counter", "live", "spending")
 RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "summary", "compare")
 RIGHT += ("pairing", "label", "report")
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
+PLAYERS += ("counter", "live", "spending")
 
 
 def modules() -> dict[str, Path]:
