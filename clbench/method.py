@@ -35,11 +35,13 @@ class Method:
     Annotated class attributes are hyperparameters: typed, validated, recorded. `build` makes what
     the method works with; `carries` names the attributes that survive an update (anything with
     `state_dict` and `load_state_dict`, a tensor, or a plain value). After every update the runner
-    makes the method anew and hands it only that.
+    makes the method anew and hands it only that. `quick` pairs hyperparameters with values that
+    make updates cheap, for `clbench check`.
     """
 
     card: ClassVar[Card]
     carries: ClassVar[tuple[str, ...]] = ("model",)
+    quick: ClassVar[tuple[tuple[str, Any], ...]] = ()
     model: Network  # most methods build one; it serves the default predict and embed
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

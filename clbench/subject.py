@@ -26,7 +26,7 @@ from clbench.plugin import load
 from clbench.recording import run_record
 from clbench.settings import Settings
 from clbench.source.base import IntArray, Source, Split, open_source
-from clbench.spec import Spec
+from clbench.spec import Spec, merged
 from clbench.stream import Protocol, Stream
 
 SETTINGS = Settings(threads=1)
@@ -38,6 +38,11 @@ class Subject:
 
     kind: type[Method]
     hyperparameters: Mapping[str, Any]
+
+    @classmethod
+    def quick(cls, kind: type[Method], given: Mapping[str, Any]) -> "Subject":
+        """A method as it says that it is cheap to check, overruled by what is given."""
+        return cls(kind, merged(dict(kind.quick), given))
 
     @contextmanager
     def run(self, source: Source | None = None) -> Iterator[Run]:

@@ -58,6 +58,22 @@ def test_json_has_every_verdict(
     ]
 
 
+def test_a_costly_method_is_checked_with_its_quick_settings_unless_told_otherwise(
+    checks: dict[str, Callable[[Subject], None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Subject] = []
+    checks["is_seen"] = seen.append
+    assert print_contract("gdumb", {}, as_json=False)
+    assert "with passes=8, to be quick; --set overrules" in capsys.readouterr().out
+    print_contract("gdumb", {"passes": 2, "buffer": 50}, as_json=True)
+    print_contract("finetune", {}, as_json=True)
+    assert [subject.hyperparameters for subject in seen] == [
+        {"passes": 8},
+        {"passes": 2, "buffer": 50},
+        {},
+    ]
+
+
 def test_a_wrong_hyperparameter_is_no_broken_contract(checks: object) -> None:
     with pytest.raises(ClbenchError, match="did you mean 'buffer'"):
         print_contract("er", {"bufer": 3}, as_json=True)

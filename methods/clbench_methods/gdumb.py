@@ -25,6 +25,7 @@ class GDumb(Method):
         "colour images; vectors are not. Gradients are not clipped.",
     )
     carries = ("model", "memory")
+    quick = (("passes", 8),)
 
     backbone: str = "mlp"
     training: Training = Training(lr=0.05, momentum=0.9, weight_decay=1e-6, batch_size=16)

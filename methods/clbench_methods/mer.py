@@ -7,7 +7,18 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from clbench.memory import Reservoir
-from clbench.method import Batch, Card, Field, Method, Network, Space, Training, View
+from clbench.method import (
+    LEARNING_RATE,
+    Batch,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    View,
+)
 from clbench.model.averaging import interpolate
 
 
@@ -20,17 +31,20 @@ class MER(Method):
         family="replay",
         needs=("replay",),
         notes="Algorithm 1, one pass over an update whatever epochs the protocol sets: a sample "
-        "costs batches x k steps. The new sample is the last of its batches. training.batch_size "
-        "does not matter.",
+        "costs batches x k steps. The new sample is the first of its batches, as in the authors' "
+        "code, whose values for 200 remembered samples of rotated MNIST are the defaults: there "
+        "10 remembered samples and the new one make a batch. training.batch_size does not matter.",
     )
     carries = ("model", "memory")
+    tunes = (LEARNING_RATE, Range("beta", 1e-3, 1, log=True), Range("gamma", 0.1, 1, log=True))
+    quick = (("batches", 1), ("k", 3))
 
     backbone: str = "mlp"
-    training: Training = Training(lr=0.03)
+    training: Training = Training(lr=0.1)
     buffer: int = Field(200, ge=1, description="samples that the memory holds")
-    k: int = Field(10, ge=1, description="samples of a batch, the new one among them")
+    k: int = Field(11, ge=1, description="samples of a batch, the new one among them")
     batches: int = Field(5, ge=1, description="s, batches for each new sample")
-    beta: float = Field(0.1, gt=0, le=1, description="how far to follow the steps of a batch")
+    beta: float = Field(0.01, gt=0, le=1, description="how far to follow the steps of a batch")
     gamma: float = Field(1.0, gt=0, le=1, description="how far to follow all batches")
 
     def build(self, space: Space) -> None:
@@ -47,7 +61,7 @@ class MER(Method):
             for _ in range(self.batches):
                 start = self.model.frozen_copy()
                 past_x, past_y = self.memory.sample(sample, view.generator, count=self.k - 1)
-                x, y = torch.cat([past_x, sample.x]), torch.cat([past_y, sample.y])
+                x, y = torch.cat([sample.x, past_x]), torch.cat([sample.y, past_y])
                 for row in range(len(y)):
                     step(cross_entropy(self.model(x[row : row + 1]), y[row : row + 1]))
                 interpolate(self.model, start, self.beta)
@@ -69,6 +83,7 @@ class ERReptile(Method):
         "updates; a head's new rows take part from the next interpolation on.",
     )
     carries = ("model", "memory", "slow", "steps")
+    tunes = (LEARNING_RATE, Range("every", 10, 1000, log=True), Range("epsilon", 0.01, 1, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

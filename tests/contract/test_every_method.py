@@ -1,23 +1,16 @@
 """Every registered method keeps the contract; a new plugin is under it at once."""
 
-from typing import Any
-
 import pytest
 
 from clbench.contract import CHECKS, Subject
 from clbench.plugin import entries
 from clbench.running import load_method
 
-QUICK: dict[str, dict[str, Any]] = {  # whose defaults take many steps for each stored sample
-    "gdumb": {"passes": 8},
-    "mer": {"batches": 1, "k": 3},
-}
-
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("method", entries("methods"))
 def test_contract(method: str, check: str) -> None:
-    CHECKS[check](Subject(load_method(method), QUICK.get(method, {})))
+    CHECKS[check](Subject.quick(load_method(method), {}))
 
 
 @pytest.mark.parametrize("method", entries("methods"))

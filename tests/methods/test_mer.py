@@ -58,10 +58,10 @@ def test_it_is_the_papers_algorithm(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             start = weights_of(model)
             past_x, past_y = next(draws)
             assert len(past_y) == 2
-            for one, label in zip([*past_x, *x], [*past_y, *y], strict=True):
+            for one, label in zip([*x, *past_x], [*y, *past_y], strict=True):
                 model.zero_grad()
                 cross_entropy(model(one[None]), label[None]).backward()
-                set_weights(model, {n: p - 0.03 * p.grad for n, p in model.named_parameters()})
+                set_weights(model, {n: p - 0.1 * p.grad for n, p in model.named_parameters()})
             end = weights_of(model)
             set_weights(model, {n: start[n] + 0.3 * (end[n] - start[n]) for n in end})
         end = weights_of(model)
