@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from clbench.memory import Reservoir
 from clbench.method import Batch, Card, Field, Method, Network, Space, Training, View
-from clbench.model.averaging import interpolate
+from clbench.model.averaging import interpolate, snapshot
 
 
 class MER(Method):
@@ -25,7 +25,7 @@ class MER(Method):
         "10 remembered samples and the new one make a batch. training.batch_size does not matter.",
     )
     carries = ("model", "memory")
-    quick = (("batches", 1), ("k", 3))
+    quick = (("batches", 1), ("k", 2))
 
     backbone: str = "mlp"
     training: Training = Training(lr=0.1)
@@ -45,9 +45,9 @@ class MER(Method):
         self.model.grow(view.n_classes)
         step = self.training.start(self.model)
         for sample in _one_by_one(view.batches(self.training)):
-            before = self.model.frozen_copy()
+            before = snapshot(self.model)
             for _ in range(self.batches):
-                start = self.model.frozen_copy()
+                start = snapshot(self.model)
                 past_x, past_y = self.memory.sample(sample, view.generator, count=self.k - 1)
                 x, y = torch.cat([sample.x, past_x]), torch.cat([sample.y, past_y])
                 for row in range(len(y)):

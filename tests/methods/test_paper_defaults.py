@@ -1,0 +1,63 @@
+"""Defaults that are the papers' own, or their code's: a change is a change of the method."""
+
+from typing import Any
+
+import pytest
+
+from clbench.running import load_method
+
+# Method: what its paper (or, marked so, its authors' code) sets.
+PAPERS: dict[str, dict[str, Any]] = {
+    "agem": {"reference": 256},  # code
+    "aper": {"training.lr": 0.01, "training.epochs": 20, "training.batch_size": 48},
+    "der": {"alpha": 0.3, "training.lr": 0.03},
+    "derpp": {"alpha": 0.1, "beta": 0.5},
+    "dsimplex": {"vertices": 1024, "weight": 0.1, "scale": 10.0},  # code
+    "er_reptile": {"replay": 0.5, "every": 500, "epsilon": 0.1},
+    "fsa": {"ridge": 1.0},
+    "gdumb": {
+        "cutmix": 0.5,  # on colour images; none on MNIST
+        "passes": 256,
+        "training.lr": 0.05,
+        "training.momentum": 0.9,
+        "training.weight_decay": 1e-6,
+        "training.batch_size": 16,
+    },
+    "icarl": {
+        "buffer": 2000,
+        "training.epochs": 70,
+        "training.batch_size": 128,
+        "training.weight_decay": 1e-5,
+        "training.lr": 2.0 / 100,  # on a sum over classes in place of a mean over 100
+    },
+    "lwf": {"strength": 1.0, "temperature": 2.0},
+    # code, rotated MNIST with 200 remembered samples; 10 of them and the new one
+    "mer": {"training.lr": 0.1, "beta": 0.01, "gamma": 1.0, "k": 11, "batches": 5},
+    "ranpac": {
+        "dimensions": 10000,
+        "training.lr": 0.01,
+        "training.epochs": 20,
+        "training.batch_size": 48,
+        "training.weight_decay": 5e-4,
+    },
+    "si": {"strength": 0.1, "xi": 0.1},  # permuted MNIST
+    "slca": {
+        "slow": 0.01,
+        "samples": 256,
+        "alignment": 5,
+        "temperature": 0.1,
+        "training.lr": 0.01,
+        "training.epochs": 20,
+        "training.batch_size": 128,
+        "training.weight_decay": 5e-4,
+    },
+    "slda": {"shrinkage": 1e-4},
+}
+
+
+@pytest.mark.parametrize(("method", "name"), [(m, n) for m, row in PAPERS.items() for n in row])
+def test_the_default_is_the_papers(method: str, name: str) -> None:
+    value: Any = load_method(method)()
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value == PAPERS[method][name]
