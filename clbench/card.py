@@ -7,24 +7,35 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, unknown
 
 if TYPE_CHECKING:
     from clbench.stream import Kind  # listing cards is to load no numpy
 
-Need = Literal["past", "replay", "task-ids", "pretrained"]
+Need = Literal["past", "task-ids"]
+Stores = Literal["nothing", "statistics", "labels", "samples"]  # each may keep those before it, too
+Passes = Literal["one", "many"]
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a method is and what it needs.
+    """What a method is, what it needs and what it uses.
 
-    `needs`: `past` (all past training data at every update), `replay` (it stores samples),
-    `task-ids` (at test), `pretrained` (features that were trained before). A `control` stands on
-    every board for calibration and is granted the past it needs. `notes` names every
-    simplification and every choice that the paper leaves open.
+    Attributes:
+        needs: what the protocol has to grant, and is shown to no method that does not need it:
+            `past` (all past training data at every update), `task-ids` (the task of an update).
+        stores: what it keeps of past data beside weights: `nothing`; `statistics` (class means,
+            covariances, importances of weights); `labels` of single samples; `samples`, as they
+            are or as features (replay).
+        passes: `one` if it can read the samples of an update once, in order of arrival, as
+            online protocols have it; `many` if it cannot.
+        control: stands on every board for calibration, and is granted the past that it needs.
+        notes: every simplification, and every choice that the paper leaves open.
+
+    Raises:
+        ClbenchError: `needs`, `stores` or `passes` has another value.
     """
 
     name: str
@@ -32,8 +43,21 @@ class Card:
     family: str
     plays: tuple["Kind", ...] = ("learn",)
     needs: tuple[Need, ...] = ()
+    stores: Stores = "nothing"
+    passes: Passes = "one"
     control: bool = False
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        for need in self.needs:
+            _check_known(self.name, "needs", need, get_args(Need))
+        _check_known(self.name, "stores", self.stores, get_args(Stores))
+        _check_known(self.name, "passes", self.passes, get_args(Passes))
+
+
+def _check_known(card: str, field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise unknown(f"value of {field} in the card of {card}", value, known)
 
 
 def read_card(target: str) -> Card:

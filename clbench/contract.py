@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from clbench import state
 from clbench.archive import differences
+from clbench.conduct import asks_again, keeps
 from clbench.cost import FlopMeter
-from clbench.hoard import stored_samples
 from clbench.method import Method
 from clbench.play import Run
 from clbench.subject import Subject, digits, garbled, inputs, played
@@ -197,7 +197,7 @@ def leaves_torch_as_it_was(subject: Subject) -> None:
 @check
 def reads_only_what_is_granted(subject: Subject) -> None:
     """Samples that the update does not grant can be anything: the result is the same bytes."""
-    needs_past = "past" in subject.kind.card.needs
+    needs_past = "past" in subject.card.needs
     with subject.run() as run:
         carried = state.pack(played(run, 1).state())
         expected = second_update(run, carried, needs_past)
@@ -213,19 +213,35 @@ def reads_only_what_is_granted(subject: Subject) -> None:
 
 @check
 def carries_within_the_budget(subject: Subject) -> None:
-    """The state fits 64 MiB on tiny images, and holds no training samples unless it says replay."""
+    """The state fits 64 MiB on tiny images."""
     with subject.run() as run:
         carried = state.pack(played(run, 2).state())
-        if (size := sum(map(len, carried.values()))) > BUDGET:
-            raise BrokenContract(
-                f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed; "
-                "shorten carries, or what those attributes hold"
-            )
-        seen = run.samples["train"].gather(torch.from_numpy(run.stream.retained(2)))
-        stored = stored_samples(state.unpack(carried, run.device), seen)
-    if stored and "replay" not in subject.kind.card.needs:
+    if (size := sum(map(len, carried.values()))) > BUDGET:
         raise BrokenContract(
-            f'carries {stored} training samples; write needs=("replay",) in its card'
+            f"carries {size:,} bytes after two small updates; {BUDGET:,} allowed; "
+            "shorten carries, or what those attributes hold"
+        )
+
+
+@check
+def stores_no_more_than_its_card_says(subject: Subject) -> None:
+    """Neither training samples nor their labels are in the state, unless the card says so."""
+    declared = subject.card.stores
+    count, what = keeps(subject)
+    if count and what != declared and declared != "samples":
+        raise BrokenContract(
+            f'carries {count} training {what}; write stores="{what}" in its card, not "{declared}"'
+        )
+
+
+@check
+def reads_an_update_once_unless_its_card_says_many(subject: Subject) -> None:
+    """A method of one pass plays an online stream, in which samples come once."""
+    card = subject.card  # online streams give no task ids
+    if card.passes == "one" and "task-ids" not in card.needs and asks_again(subject):
+        raise BrokenContract(
+            'asks for the samples of an update a second time; write passes="many" in its card, '
+            "or use one loop over view.batches() or view.chunks()"
         )
 
 

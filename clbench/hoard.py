@@ -1,4 +1,4 @@
-"""Training samples in a method's state, in whatever type, scale or layout they are kept."""
+"""Training samples and labels in a method's state, whatever type or layout they are kept in."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +10,7 @@ from clbench.state import State
 LIKENESS = 0.9999  # correlation: above what rounding to bfloat16 leaves, below that of kin
 INCIDENTAL = 1 / 16  # of a tensor's rows: a unit that one sample alone drives has it for gradient
 BLOCK = 1 << 14
+FEW = 16  # numbers that may look like labels by chance, such as sizes of groups
 
 
 def stored_samples(carried: State, samples: Tensor) -> int:
@@ -24,6 +25,31 @@ def stored_samples(carried: State, samples: Tensor) -> int:
         max((_count(rows, known) for rows in _rows(tensor, known.shape[1])), default=0)
         for tensor in _leaves(carried)
     )
+
+
+def stored_labels(carried: State, labels: Tensor) -> int:
+    """How many labels of single samples, at least, stand in a state tree.
+
+    `labels` [N] are those of the samples seen. Whole numbers, or rows with a single 1, are known
+    again where many of them take the values of labels and no others. What is 0 or 1 throughout may
+    be a mask, so labels of two classes alone are not found.
+    """
+    known = labels.cpu().unique().double()
+    return max((_labels(tensor, known) for tensor in _leaves(carried)), default=0)
+
+
+def _labels(tensor: Tensor, known: Tensor) -> int:
+    """How many labels a tensor holds; 0 where another value stands among them, or few do."""
+    values = tensor.double()
+    if values.ndim == 2 and values.shape[1] == len(known) and _one_hot(values):
+        values = known[values.argmax(1)]
+    if values.numel() < FEW or not bool(torch.isin(values, known).all()):
+        return 0
+    return values.numel() if float(values.max()) > max(1.0, float(values.min())) else 0
+
+
+def _one_hot(rows: Tensor) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())
 
 
 def _rows(tensor: Tensor, width: int) -> Iterator[Tensor]:

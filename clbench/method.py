@@ -48,6 +48,10 @@ class Method:
         super().__init_subclass__(**kwargs)
         pydantic_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))
 
+    def declared(self) -> Card:
+        """The card as these hyperparameters make it; to override where one of them decides."""
+        return self.card
+
     def build(self, space: Space) -> None:
         """Make the starting model; randomness is seeded by the runner."""
         raise NotImplementedError(f"{type(self).__name__} does not define build(space)")

@@ -8,6 +8,7 @@ by any process from its last whole version, with the same result.
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from clbench.ledger import STREAM, Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
 from clbench.model.seeding import seed_torch
+from clbench.possible import tried
 from clbench.recording import run_path, run_record
 from clbench.samples import Samples
 from clbench.seeds import derive
@@ -57,6 +59,8 @@ def play(
     settings = settings or Settings()
     record = run_record(stream, source, kind, hyperparameters, seed, settings)
     ledger = Ledger(run_path(root, record))
+    if not ledger.versions:
+        record = tried(record, stream, source, kind)
     with ledger.lock() as pulse:
         ledger.begin(record, {STREAM: stream_bytes(stream)})
         run = Run(ledger, stream, source, kind, hyperparameters, pulse)
@@ -183,15 +187,19 @@ class Run:
         )
 
     def update(self, method: Method, version: int, meter: FlopMeter) -> View:
-        """Hand the view of the update to the method's handler of its kind; returns the view."""
+        """Hand the view of the update to the method's handler of its kind; returns the view.
+
+        Task ids and the past are in it where the protocol grants them and the card needs them.
+        """
         update = self.stream.updates[version - 1]
+        needs = method.declared().needs
         view = View(
-            update,
+            update if "task-ids" in needs else replace(update, task=None),
             self.samples["train"],
             n_classes=self.stream.n_classes(version),
             protocol=self.stream.protocol,
             seed=self.record.seed,
-            past=self.past(version - 1),
+            past=self.past(version - 1) if "past" in needs else None,
             meter=meter,
             pulse=self.pulse,
         )

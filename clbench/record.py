@@ -52,6 +52,10 @@ class MethodRecord(_Part):
     paper: str
     control: bool
     granted: tuple[str, ...]  # what it was given beyond the protocol, as a control
+    # What it uses, as its card says; None in runs that were recorded before cards said it.
+    needs: tuple[str, ...] | None = None
+    stores: Literal["nothing", "statistics", "labels", "samples"] | None = None
+    passes: Literal["one", "many"] | None = None
     code: str
 
 
@@ -68,6 +72,7 @@ class RunRecord(_Part):
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1)
+    pretrained: tuple[str, ...] | None = None  # weights that were loaded; None: not recorded
     environment: dict[str, str]  # versions of code and libraries, hardware, git revision
 
     @property

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from clbench.card import Card
 from clbench.environment import environment
-from clbench.errors import ClbenchError, listing
+from clbench.errors import ClbenchError
 from clbench.method import Method, make_method
+from clbench.possible import check_device, check_plays
 from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
 from clbench.settings import Settings
 from clbench.source.base import Source
@@ -34,12 +35,13 @@ def run_record(
     Raises:
         ClbenchError: a hyperparameter is wrong, or the method cannot play the stream.
     """
-    check_plays(kind.card, stream)
-    check_device(settings.device)
     method = make_method(kind, hyperparameters)
+    card = method.declared()
+    check_plays(card, stream)
+    check_device(settings.device)
     return RunRecord(
         stream=_stream_record(stream, source),
-        method=_method_record(kind, stream.protocol),
+        method=_method_record(kind, card, stream.protocol),
         hyperparameters=TypeAdapter(kind).dump_python(method, mode="json"),
         seed=seed,
         form=settings.form,
@@ -61,37 +63,6 @@ def granted(card: Card, protocol: Protocol) -> tuple[str, ...]:
     """What a control is given beyond the protocol."""
     beyond = [need for need in card.needs if need == "past" and protocol.past == "none"]
     return tuple(beyond) if card.control else ()
-
-
-def check_plays(card: Card, stream: Stream) -> None:
-    """Refuse, before any training, a stream that the method cannot play.
-
-    Raises:
-        ClbenchError: a kind of update that it does not play, or a need that is not granted.
-    """
-    if missing := sorted({u.kind for u in stream.updates} - set(card.plays)):
-        raise ClbenchError(
-            f"{card.name} plays {listing(card.plays)}, but {stream.name} has updates of kind "
-            f"{listing(missing)}"
-        )
-    protocol = stream.protocol
-    if "past" in card.needs and protocol.past == "none" and not card.control:
-        raise ClbenchError(f"{card.name} needs past data, which {stream.name} does not grant")
-    if "task-ids" in card.needs and not protocol.task_ids:
-        raise ClbenchError(f"{card.name} needs task ids at test, which {stream.name} hides")
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        ClbenchError: it has no such name, or this machine has none.
-    """
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ClbenchError(f"device {name!r} cannot be used: {reason}") from None
 
 
 def _stream_record(stream: Stream, source: Source) -> StreamRecord:
@@ -125,14 +96,16 @@ def _stream_record(stream: Stream, source: Source) -> StreamRecord:
     )
 
 
-def _method_record(kind: type[Method], protocol: Protocol) -> MethodRecord:
-    card = kind.card
+def _method_record(kind: type[Method], card: Card, protocol: Protocol) -> MethodRecord:
     return MethodRecord(
         name=card.name,
         family=card.family,
         paper=card.paper,
         control=card.control,
         granted=granted(card, protocol),
+        needs=card.needs,
+        stores=card.stores,
+        passes=card.passes,
         code=_code_digest(kind),
     )
 

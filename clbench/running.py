@@ -1,6 +1,8 @@
 """From names to a run: opens the stream, loads the method, joins recipe and hyperparameters."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +12,8 @@ from clbench.method import Method, known_names
 from clbench.opening import Opened, open_preset
 from clbench.play import play
 from clbench.plugin import load
+from clbench.possible import tried
+from clbench.record import RunRecord
 from clbench.recording import run_path, run_record
 from clbench.spec import merged
 from clbench.sweep import Cell, StreamChoice
@@ -39,7 +43,21 @@ def planned(cell: Cell) -> tuple[Ledger, int]:
     kind, opened = load_method(cell.method), _open(_key(cell.stream))
     chosen = _chosen(cell, kind, opened)
     record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, cell.settings)
-    return Ledger(run_path(cell.root, record)), len(opened.stream.updates) + 1
+    ledger = Ledger(run_path(cell.root, record))
+    if not ledger.versions:
+        with redirect_stdout(sys.stderr):  # standard output is for results
+            _try(record, opened, kind)
+    return ledger, len(opened.stream.updates) + 1
+
+
+def _try(record: RunRecord, opened: Opened, kind: type[Method]) -> None:
+    """Refuse what cannot be; a plugin's own fault waits for its run, which tells it in full."""
+    try:
+        tried(record, opened.stream, opened.source, kind)
+    except ClbenchError:
+        raise
+    except (Exception, SystemExit):
+        return
 
 
 def check_recipes(cells: Iterable[Cell]) -> None:

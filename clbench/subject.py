@@ -20,7 +20,7 @@ from clbench.augment import to_input
 from clbench.card import Card
 from clbench.cost import FlopMeter
 from clbench.ledger import Ledger
-from clbench.method import Method
+from clbench.method import Method, make_method
 from clbench.play import Run, play
 from clbench.plugin import load
 from clbench.recording import run_record
@@ -39,20 +39,25 @@ class Subject:
     kind: type[Method]
     hyperparameters: Mapping[str, Any]
 
+    @property
+    def card(self) -> Card:
+        """The method's card, as its hyperparameters make it."""
+        return make_method(self.kind, self.hyperparameters).declared()
+
     @classmethod
     def quick(cls, kind: type[Method], given: Mapping[str, Any]) -> "Subject":
         """A method as it says that it is cheap to check, overruled by what is given."""
         return cls(kind, merged(dict(kind.quick), given))
 
     @contextmanager
-    def run(self, source: Source | None = None) -> Iterator[Run]:
-        """A run in a temporary folder, nothing played yet."""
-        stream, samples = small_stream(self.kind.card), source or digits()
-        record = run_record(stream, samples, self.kind, self.hyperparameters, 0, SETTINGS)
+    def run(self, source: Source | None = None, stream: Stream | None = None) -> Iterator[Run]:
+        """A run in a temporary folder, nothing played yet; of any stream, fit or not."""
+        small, samples = small_stream(self.card), source or digits()
+        record = run_record(small, samples, self.kind, self.hyperparameters, 0, SETTINGS)
         with tempfile.TemporaryDirectory() as folder:
             ledger = Ledger(Path(folder))
             ledger.begin(record)
-            yield Run(ledger, stream, samples, self.kind, self.hyperparameters)
+            yield Run(ledger, stream or small, samples, self.kind, self.hyperparameters)
 
     def play(self, folder: Path, stop_after: int | None = None) -> Ledger:
         """Play the whole stream, or fail after some version."""
@@ -62,7 +67,7 @@ class Subject:
                 raise InterruptedError
 
         arguments = (self.kind, self.hyperparameters, 0, folder, SETTINGS, stop)
-        return play(small_stream(self.kind.card), digits(), *arguments)
+        return play(small_stream(self.card), digits(), *arguments)
 
     def anew(self) -> "Subject":
         """The subject as a new process would import it.
@@ -109,12 +114,13 @@ def garbled(source: Source, kept: IntArray) -> Source:
     return replace(source, train=Split(x, y))
 
 
-def small_stream(card: Card) -> Stream:
+def small_stream(card: Card, *, online: bool = False) -> Stream:
     """Classes 0 to 5 of digits in three updates, under a protocol that grants what a card needs."""
     protocol = Protocol(
-        epochs=2,
+        epochs=1 if online else 2,
         past="all" if "past" in card.needs else "none",
-        task_ids="task-ids" in card.needs,
+        task_ids="task-ids" in card.needs and not online,
+        online=online,
     )
     generator = load("streams", "class_incremental")
     stream: Stream = generator(

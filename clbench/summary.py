@@ -9,6 +9,7 @@ from clbench.metric import Metric
 from clbench.record import StreamRecord
 from clbench.score import RunScores, Scores
 from clbench.statistics import holm, mean_interval, paired_t
+from clbench.uses import MEANING, uses
 
 ALPHA = 0.05
 Values = Mapping[int, float]  # by seed
@@ -43,6 +44,7 @@ class Row:
     control: bool
     seeds: tuple[int, ...]
     cells: dict[str, Cell]  # by metric id
+    uses: tuple[str, ...] = ()  # of clbench.uses.MEANING
 
 
 def summarise(scores: Scores) -> list[Row]:
@@ -63,7 +65,7 @@ def summarise(scores: Scores) -> list[Row]:
 
 def to_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows as JSON-ready values."""
-    return [asdict(row) | {"seeds": list(row.seeds)} for row in rows]
+    return [asdict(row) | {"seeds": list(row.seeds), "uses": list(row.uses)} for row in rows]
 
 
 def _row(
@@ -71,7 +73,10 @@ def _row(
 ) -> Row:
     stream, control, label = key
     seeds = tuple(sorted(run.record.seed for run in runs))
-    return Row(stream, label, control, seeds, {metric: _cell(runs, metric) for metric in metrics})
+    used = {word for run in runs for word in uses(run.record)}
+    words = tuple(word for word in MEANING if word in used)
+    cells = {metric: _cell(runs, metric) for metric in metrics}
+    return Row(stream, label, control, seeds, cells, uses=words)
 
 
 def _cell(runs: Sequence[RunScores], metric: str) -> Cell:

@@ -31,6 +31,10 @@ class Batch:
         return len(self.y)
 
 
+class SecondPassError(ClbenchError):
+    """A method asks for the samples of an update again, under an online protocol."""
+
+
 class View:
     """The data of one update, and what the protocol grants of the past.
 
@@ -158,9 +162,10 @@ class View:
                 'declare needs=("past",) in its card, and play a stream with past = "all"'
             )
         if self.protocol.online and bool(self.read[self._ids].any()):
-            raise ClbenchError(
+            raise SecondPassError(
                 "the method asks for the samples of an update a second time, and the protocol is "
-                "online: one loop over view.batches() or view.chunks()"
+                "online: use one loop over view.batches() or view.chunks(), or write "
+                'passes="many" in its card'
             )
         ids = self._ids.clone()
         if with_past and self._past is not None:

@@ -162,4 +162,24 @@ class PeeksAtThePast(Guided):
         next(view.batches(self.training, with_past=True))
 
 
+class NeedsThePast(PeeksAtThePast):
+    card = Card(name="needs-the-past", paper="none", family="test", needs=("past",))
+
+
+class NeedsTasks(Guided):
+    card = Card(name="needs-tasks", paper="none", family="test", needs=("task-ids",))
+
+
+class Unlearns(Guided):
+    card = Card(name="unlearns", paper="none", family="test", plays=("forget",))
+
+
+class BreaksInBuild(Guided):
+    card = Card(name="breaks-in-build", paper="none", family="test")
+
+    def build(self, space: Space) -> None:
+        print("on standard output")
+        raise RuntimeError("no ground to build on")
+
+
 NOT_A_METHOD = object()

@@ -93,7 +93,7 @@ class Twice(Linear):
 class Rehearses(Linear):
     """Trains on samples that it stored."""
 
-    card = Card(name="rehearses", paper="none", family="test", needs=("replay",))
+    card = Card(name="rehearses", paper="none", family="test", stores="samples")
 
     def train(self, view: View) -> None:
         step = self.training.start(self.model)

@@ -18,8 +18,8 @@ from clbench.errors import ClbenchError
 from clbench.ledger import Ledger
 from clbench.method import make_method
 from clbench.plugin import load
-from clbench.recording import check_plays
-from odd_methods import Guided, Hoarder, PeeksAtThePast
+from clbench.possible import check_plays
+from odd_methods import Guided, Hoarder, NeedsThePast, PeeksAtThePast
 from tiny import Tiny, tiny_stream
 
 
@@ -73,7 +73,7 @@ class TestBudget:
         assert Ledger(run.parent).versions == 3  # those that kept to it
 
     def test_the_model_counts(self, tmp_path: Path) -> None:
-        with pytest.raises(ClbenchError, match=r"after version 0; .* allows 500"):
+        with pytest.raises(ClbenchError, match=r"carries 1,\d+ bytes before its .* allows 500"):
             tiny_stream(memory_bytes=500).play(Guided, tmp_path)
 
     def test_a_state_of_just_that_size_is_fine(self, tiny: Tiny, tmp_path: Path) -> None:
@@ -114,8 +114,13 @@ class TestNeeds:
         with pytest.raises(ClbenchError, match="m needs task ids at test, which tiny hides"):
             check_plays(card, tiny.stream)
 
-    def test_the_past_is_there_for_those_to_whom_it_is_granted(self, tmp_path: Path) -> None:
-        tiny_stream(past="all").play(PeeksAtThePast, tmp_path)
+    def test_the_past_is_there_for_those_who_need_it_where_it_is_granted(
+        self, tmp_path: Path
+    ) -> None:
+        tiny = tiny_stream(past="all")
+        tiny.play(NeedsThePast, tmp_path)
+        with pytest.raises(ClbenchError, match=r'declare needs=\("past",\) in its card'):
+            tiny.play(PeeksAtThePast, tmp_path)
 
 
 class TestAFullDisk:

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from clbench.contract import CHECKS, BrokenContract, Subject
 from clbench.errors import ClbenchError
-from clbench.hoard import stored_samples
+from clbench.hoard import stored_labels, stored_samples
 from clbench.method import Card, Method, Space, Training, View
 from clbench.state import State
 from clbench.subject import small_stream
@@ -283,6 +283,29 @@ class Hoards(Good):
         }[self.guise]
 
 
+class HoardsLabels(Hoards):
+    """Keeps the labels of 40 samples in a guise."""
+
+    guise: str = "whole"
+
+    def learn(self, view: View) -> None:
+        Good.learn(self, view)
+        y = next(iter(view.chunks(40))).y
+        self.kept = {
+            "whole": y,
+            "float": y.double(),
+            "bytes": y.to(torch.uint8),
+            "one_hot": nn.functional.one_hot(y, view.n_classes),
+            "list": y.tolist(),
+        }[self.guise]
+
+
+class ReadsTwice(Good):
+    def learn(self, view: View) -> None:
+        super().learn(view)
+        list(view.chunks())
+
+
 class CarriesTooMuch(Good):
     carries = ("model", "ballast")
 
@@ -352,6 +375,11 @@ FAULTS = [
     Fault(SetsPrecision, "leaves_torch_as_it_was", "matmul_precision was .*; set it back"),
     Fault(ReadsOtherSamples, "reads_only_what_is_granted", "use what view.batches"),
     Fault(ReadsOtherLabels, "reads_only_what_is_granted", "use what view.batches"),
+    Fault(
+        ReadsTwice,
+        "reads_an_update_once_unless_its_card_says_many",
+        'a second time; write passes="many" in its card',
+    ),
     Fault(WidensItsView, "reads_only_what_is_granted", "do not write to a view's attributes"),
 ]
 
@@ -400,8 +428,55 @@ GUISES += ["labelled", "columns", "list"]
 
 @pytest.mark.parametrize("guise", GUISES)
 def test_stored_samples_are_found_in_any_guise(guise: str) -> None:
-    with pytest.raises(BrokenContract, match=r'carries 20 training samples; .*needs=\("replay",\)'):
-        CHECKS["carries_within_the_budget"](Subject(Hoards, {"guise": guise}))
+    with pytest.raises(BrokenContract, match=r'carries 20 training samples; .*stores="samples"'):
+        CHECKS["stores_no_more_than_its_card_says"](Subject(Hoards, {"guise": guise}))
+
+
+@pytest.mark.parametrize("guise", ["whole", "float", "bytes", "one_hot", "list"])
+def test_stored_labels_are_found_in_any_guise(guise: str) -> None:
+    with pytest.raises(BrokenContract, match=r'carries 40 training labels; write stores="labels"'):
+        CHECKS["stores_no_more_than_its_card_says"](Subject(HoardsLabels, {"guise": guise}))
+
+
+@pytest.mark.parametrize("stores", ["labels", "samples"])
+def test_stored_labels_that_the_card_declares_are_allowed(stores: Any) -> None:
+    class Declares(HoardsLabels):
+        card = card(stores=stores)
+
+    CHECKS["stores_no_more_than_its_card_says"](Subject(Declares, {}))
+
+
+def test_samples_are_more_than_the_labels_that_a_card_declares() -> None:
+    class Understates(Hoards):
+        card = card(stores="labels")
+
+    with pytest.raises(BrokenContract, match=r'write stores="samples" in its card, not "labels"'):
+        CHECKS["stores_no_more_than_its_card_says"](Subject(Understates, {}))
+
+
+LABELS = torch.arange(4).repeat(20)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        torch.tensor([3, 2, 0, 1]),  # counts, an order: as many as there are classes
+        torch.arange(80) % 2,  # a mask
+        torch.zeros(80),
+        torch.arange(80),
+        LABELS + 0.5,
+        torch.eye(4),
+    ],
+)
+def test_other_numbers_are_no_labels(other: Tensor) -> None:
+    assert stored_labels({"other": other}, LABELS) == 0
+
+
+def test_many_passes_that_the_card_declares_are_allowed() -> None:
+    class Declares(ReadsTwice):
+        card = card(passes="many")
+
+    CHECKS["reads_an_update_once_unless_its_card_says_many"](Subject(Declares, {}))
 
 
 @pytest.mark.parametrize(("others", "found"), [(0, 8), (100, 8), (248, 0)])
@@ -420,9 +495,9 @@ def test_a_memory_that_is_hardly_filled_is_a_store() -> None:
 
 def test_stored_samples_that_the_card_declares_are_allowed() -> None:
     class Replays(Hoards):
-        card = card(needs=("replay",))
+        card = card(stores="samples")
 
-    CHECKS["carries_within_the_budget"](Subject(Replays, {}))
+    CHECKS["stores_no_more_than_its_card_says"](Subject(Replays, {}))
 
 
 def test_too_much_state_is_found() -> None:

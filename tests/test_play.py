@@ -188,7 +188,9 @@ class TestTaskIncremental:
         table = predictions(tiny.play(Guided, tmp_path), 3)
         assert not (table["predicted"] // 2 == table["eval"]).all()
 
-    def test_views_tell_the_task(self, tasks: Tiny, tiny: Tiny, tmp_path: Path) -> None:
+    def test_views_tell_the_task_to_those_who_need_it(
+        self, tasks: Tiny, tiny: Tiny, tmp_path: Path
+    ) -> None:
         seen: list[int | None] = []
 
         class Asks(Guided):
@@ -196,9 +198,14 @@ class TestTaskIncremental:
                 seen.append(view.task)
                 super().learn(view)
 
-        tasks.play(Asks, tmp_path)
+        class Needs(Asks):
+            card = Card(name="needs", paper="none", family="test", needs=("task-ids",))
+
+        tasks.play(Needs, tmp_path)
+        assert seen == [0, 1, 2]
+        tasks.play(Asks, tmp_path)  # granted, but the card does not need them
         tiny.play(Asks, tmp_path)
-        assert seen == [0, 1, 2, None, None, None]
+        assert seen[3:] == [None] * 6
 
 
 class TestWhatIsGranted:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from clbench import plugin, preset
-from clbench.card import read_card, source_file
+from clbench.card import Card, read_card, source_file
 from clbench.catalogue import catalogue
 from clbench.details import details
 from clbench.errors import ClbenchError
@@ -231,7 +231,23 @@ class TestOptions:
 
 class TestCards:
     def test_it_is_read_without_importing(self) -> None:
-        assert read_card("clbench_methods.er:ER").needs == ("replay",)
+        assert read_card("clbench_methods.er:ER").stores == "samples"
+
+    @pytest.mark.parametrize(
+        ("field", "value", "complaint"),
+        [
+            (
+                "needs",
+                ("replay",),
+                "value of needs in the card of m 'replay'; known: past, task-ids",
+            ),
+            ("stores", "sample", "value of stores in the card of m 'sample'; .*'samples'"),
+            ("passes", "two", "value of passes in the card of m 'two'; known: many, one"),
+        ],
+    )
+    def test_its_words_are_few(self, field: str, value: object, complaint: str) -> None:
+        with pytest.raises(ClbenchError, match=complaint):
+            Card("m", paper="", family="", **{field: value})
 
     @pytest.mark.parametrize(
         ("target", "complaint"),

@@ -291,4 +291,5 @@ def test_rows_survive_json():
     rows = summarise(scored({"a": [0.1, None, 0.3]}))
     (record,) = json.loads(json.dumps(to_records(rows), allow_nan=False))
     cells_back = {name: Cell(**cell) for name, cell in record.pop("cells").items()}
-    assert Row(**{**record, "seeds": tuple(record["seeds"]), "cells": cells_back}) == rows[0]
+    tuples = {name: tuple(record[name]) for name in ("seeds", "uses")}
+    assert Row(**{**record, **tuples, "cells": cells_back}) == rows[0]

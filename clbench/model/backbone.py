@@ -12,6 +12,7 @@ from clbench.model import small
 from clbench.model.weights import load_weights
 from clbench.paths import find
 from clbench.plugin import call
+from clbench.pretrained import note
 from clbench.spec import Spec
 
 SMALL: dict[str, Callable[..., nn.Module]] = {
@@ -99,6 +100,7 @@ def build_backbone(spec: Spec, shape: tuple[int, ...]) -> Backbone:
     if coloured and shape[0] not in (1, COLOURS):
         raise ClbenchError(f"backbone {spec} needs images of 1 or 3 channels; samples are {shape}")
     body = _timm_model(spec, options | {"in_chans": COLOURS if coloured else shape[0]}, weights)
+    note(spec)
     try:
         return Backbone(body, shape, _statistics(body, choice, weights is not None))
     except Exception as error:

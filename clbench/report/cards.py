@@ -42,6 +42,7 @@ def card(section: Section, row: Row, style: Style) -> Markup:
         tag("p", " · ".join(kinds), class_="family"),
         paper,
         tag("p", granted) if granted else "",
+        tag("p", _uses(records[0])),
         tag("dl", *_pairs(settings), class_="settings"),
         _command(command(records)),
         tag("details", tag("summary", "environment"), tag("dl", *_pairs(_environment(records)))),
@@ -86,6 +87,18 @@ def _environment(records: Sequence[RunRecord]) -> dict[str, str]:
         for key, value in own.items():
             facts.setdefault(key, []).append(value)
     return {key: ", ".join(dict.fromkeys(values)) for key, values in facts.items()}
+
+
+def _uses(record: RunRecord) -> str:
+    """What the method keeps, how often it reads an update, and the weights that it rests on."""
+    method = record.method
+    if method.stores is None or record.pretrained is None:
+        return "What it uses was not recorded."
+    weights = ", ".join(record.pretrained) or "none"
+    return (
+        f"Stores {method.stores} of the past. Takes {method.passes} "
+        f"{'pass' if method.passes == 'one' else 'passes'}. Pretrained weights: {weights}."
+    )
 
 
 def _command(text: str) -> Markup:

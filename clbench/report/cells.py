@@ -8,6 +8,7 @@ from clbench.metric import Metric
 from clbench.report.number import arrow, cell_text, heading
 from clbench.report.section import Section, title
 from clbench.summary import Row
+from clbench.uses import caption
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LEGEND = (
@@ -65,7 +66,8 @@ def legend(section: Section) -> str:
         sentences.append(CONTROLS)
     if any(section.granted(row) for row in section.rows):
         sentences.append(GRANTED)
-    return " ".join(sentences)
+    sentences.append(caption(section.uses))
+    return " ".join(filter(None, sentences))
 
 
 def plain(text: str) -> str:

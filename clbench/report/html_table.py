@@ -8,6 +8,7 @@ from clbench.report.number import arrow, cell_text, heading
 from clbench.report.section import Section, families, title
 from clbench.report.theme import Style
 from clbench.summary import Cell, Row
+from clbench.uses import caption as caption_of
 
 BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "no better or worse"}
 
@@ -16,7 +17,8 @@ def score_table(
     section: Section, metrics: Sequence[Metric], styles: Mapping[str, Style], caption: str
 ) -> Markup:
     """Methods and controls as rows, scores as columns."""
-    head = [_head("method", "text"), _head("seeds", "number"), *map(_metric_head, metrics)]
+    used = [_head("uses", "text", tip=caption_of(section.uses))] if section.uses else []
+    head = [_head("method", "text"), *used, _head("seeds", "number"), *map(_metric_head, metrics)]
     bodies = []
     for control in (False, True):
         rows = [row for row in section.rows if row.control is control]
@@ -72,9 +74,11 @@ def _row(section: Section, row: Row, metrics: Sequence[Metric], style: Style) ->
     dagger = tag("sup", "†", title=f"granted {', '.join(granted)}") if granted else Markup("")
     name = tag("span", swatch(style), tag("span", row.label, dagger), class_="name")
     label = tag("th", name, scope="row", data_value=row.label)
+    words = ", ".join(row.uses)
+    used = tag("td", words, class_="uses", data_value=words) if section.uses else Markup("")
     n = tag("td", str(len(row.seeds)), data_value=str(len(row.seeds)))
     cells = [_cell(metric, row.cells[metric.id], len(row.seeds)) for metric in metrics]
-    return tag("tr", label, n, *cells)
+    return tag("tr", label, used, n, *cells)
 
 
 def _cell(metric: Metric, cell: Cell, seeds: int) -> Markup:

@@ -14,6 +14,7 @@ from clbench.report.number import arrow, heading, p_value, value_text, with_marg
 from clbench.report.section import title
 from clbench.score import RunScores
 from clbench.statistics import Interval
+from clbench.uses import UNKNOWN, uses
 
 NO_DIFFERENCE = "a difference of p-values has no meaning"
 
@@ -32,7 +33,8 @@ def run_table(run: RunScores, metrics: Mapping[str, Metric]) -> RenderableType:
         table.add_row(name, value, arrow(metric), Text(text, style="dim"))
     record = run.record
     head = Text.assemble((plain(run.label), "bold"), f" on {plain(record.stream.name)}, ")
-    return Group(head + Text(f"seed {record.seed}"), Text(), table)
+    about = [f"seed {record.seed}", *(f"uses {word}" for word in uses(record) if word != UNKNOWN)]
+    return Group(head + Text(", ".join(about)), Text(), table)
 
 
 def comparison_table(found: Comparison, metrics: Mapping[str, Metric]) -> RenderableType:

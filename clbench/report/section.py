@@ -9,6 +9,7 @@ from clbench.metric import Metric
 from clbench.record import StreamRecord
 from clbench.score import RunScores, Scores
 from clbench.summary import Row, summarise
+from clbench.uses import UNKNOWN
 
 HEADLINE = (
     "average_accuracy",
@@ -29,6 +30,12 @@ class Section:
     stream: StreamRecord
     rows: list[Row]
     runs: dict[str, list[RunScores]]
+
+    @property
+    def uses(self) -> list[str]:
+        """All that the rows use beyond the data of each update; empty where none is known."""
+        found = list(dict.fromkeys(word for row in self.rows for word in row.uses))
+        return [] if found == [UNKNOWN] else found
 
     def granted(self, row: Row) -> tuple[str, ...]:
         """What the row's method was given beyond the protocol, as a control."""

@@ -59,6 +59,7 @@ class _SectionTable:
     def _packed(self, metrics: Sequence[Metric], width: int) -> list[list[Metric]]:
         """The metrics in groups that fit beside the labels."""
         free = width - self._label_width(width) - GAP - len("n") - GAP
+        free -= (self._uses_width() + GAP) * bool(self.section.uses)
         groups: list[list[Metric]] = [[]]
         used = 0
         for metric in metrics:
@@ -80,9 +81,15 @@ class _SectionTable:
         longest = max(len(row_label(self.section, row)) for row in self.section.rows)
         return min(longest, max(8, width // LABEL_SHARE))
 
+    def _uses_width(self) -> int:
+        """That of the longest word; several stand below each other."""
+        return max(map(len, ["uses", *self.section.uses])) + len(",")
+
     def _table(self, metrics: Sequence[Metric], notes: Footnotes, label_width: int) -> Table:
         table = Table(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("method", width=label_width, overflow="fold", vertical="bottom")
+        if used := self.section.uses:
+            table.add_column("uses", width=self._uses_width(), vertical="bottom")
         table.add_column("n", justify="right", vertical="bottom")
         for metric in metrics:
             table.add_column(
@@ -93,7 +100,8 @@ class _SectionTable:
             if previous and row.control and not previous.control:
                 table.add_section()
             cells = [body(metric, row, notes) for metric in metrics]
-            name, n = Text(row_label(self.section, row)), str(len(row.seeds))
-            table.add_row(name, n, *cells, style="dim" if row.control else "")
+            words = [Text(",\n".join(row.uses), style="dim")] if used else []
+            name, n = Text(row_label(self.section, row)), Text(str(len(row.seeds)))
+            table.add_row(name, *words, n, *cells, style="dim" if row.control else "")
             previous = row
         return table

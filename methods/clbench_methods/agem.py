@@ -15,7 +15,7 @@ class AGEM(Method):
         name="agem",
         paper="1812.00420",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="The paper gives a task its own samples and head; here one memory of fixed size is "
         "shared equally by all updates so far, each with a uniform sample of its data, and the "
         "head is single: with new classes it stays close to finetune, the known result.",

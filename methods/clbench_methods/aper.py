@@ -17,6 +17,8 @@ class APER(Method):
         name="aper",
         paper="2303.07338",
         family="prototype",
+        stores="statistics",
+        passes="many",
         notes="form=finetune is the default since it works on any backbone; adapter (bottlenecks "
         "of width 64) needs a timm vision transformer, ssf linear or convolutional layers. SSF "
         "starts at the identity, and acts after a fused activation where a layer has one. Visual "

@@ -14,7 +14,7 @@ class DER(Method):
         name="der",
         paper="2004.07211",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="Samples are offered to the reservoir at every step of every epoch, as in the "
         "paper's algorithm, with the logits of the augmented view that was trained on, from before "
         "the step; the image is stored as it was and augmented anew. As in the paper, the head is "
@@ -69,7 +69,7 @@ class DERpp(DER):
         name="derpp",
         paper="2004.07211",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="As der, with both terms of the paper on draws of their own; alpha, beta and the "
         "buffer are the paper's for CIFAR-10.",
     )

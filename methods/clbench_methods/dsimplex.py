@@ -17,7 +17,7 @@ class DSimplex(Method):
         name="dsimplex",
         paper="2405.02581",
         family="compatibility",
-        needs=("replay",),
+        stores="samples",
         notes="Vertices are taken in the order of the classes; the rest are kept for classes to "
         "come, and compete in training. Contrast with the model before the update has the old "
         "feature of the sample itself as positive, those of other classes as negatives; public "

@@ -14,7 +14,7 @@ class ER(Method):
         name="er",
         paper="1902.10486",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="With several epochs, samples are offered to the reservoir in the first alone, "
         "so that it stays a uniform sample of the stream.",
     )

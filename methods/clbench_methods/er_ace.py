@@ -14,7 +14,7 @@ class ERACE(Method):
         name="er_ace",
         paper="2104.05025",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="While the memory is empty, cross-entropy runs over all classes. Memory draws are as "
         "large as the batch, and samples are offered to the reservoir in the first epoch alone, "
         "both as in er.",

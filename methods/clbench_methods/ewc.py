@@ -15,6 +15,8 @@ class EWC(Method):
         name="ewc",
         paper="1612.00796",
         family="regularisation",
+        stores="statistics",
+        passes="many",
         notes="The paper's form keeps a Fisher and an anchor of every update; form=online keeps "
         "one, decayed by gamma. Gradients are per sample; labels are drawn from the model. "
         "Training diverges, and says so, where learning rate x strength x importance passes 2: on "

@@ -17,6 +17,8 @@ class FSA(Method):
         name="fsa",
         paper="2303.13199",
         family="prototype",
+        stores="statistics",
+        passes="many",
         notes="FiLM trains the scale and shift of the normalisation layers, which is what FiLM "
         "layers after them amount to; batch statistics stay. The rate falls along a half cosine. "
         "A backbone without parameters (identity) has no session.",

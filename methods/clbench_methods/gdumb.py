@@ -18,7 +18,7 @@ class GDumb(Method):
         name="gdumb",
         paper="doi:10.1007/978-3-030-58536-5_31",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="Each update is read once, whatever epochs the protocol sets; the passes are over "
         "the memory. The rate falls along one half cosine to 0 where the paper restarts it between "
         "0.05 and 0.0005 after a warm-up pass. Images are cut and mixed as in the paper's runs on "

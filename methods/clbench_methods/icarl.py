@@ -5,7 +5,6 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize, one_hot
 
 from clbench.augment import to_input
-from clbench.errors import ClbenchError
 from clbench.memory import Exemplars, herding
 from clbench.method import Card, Field, Method, Network, Space, Training, View, evaluating
 
@@ -17,7 +16,8 @@ class ICaRL(Method):
         name="icarl",
         paper="1611.07725",
         family="replay",
-        needs=("replay",),
+        stores="samples",
+        passes="many",
         notes="The loss is the paper's formula, summed over classes: the public code's rate of 2.0 "
         "on a mean over 100 classes is 0.02 here, and is constant, not divided by 5 after epochs "
         "49 and 63. Each batch of new samples is joined by exemplars in the proportion of the "
@@ -41,11 +41,6 @@ class ICaRL(Method):
 
     def learn(self, view: View) -> None:
         """Update the representation, then the exemplars, then their means."""
-        if view.protocol.online:
-            raise ClbenchError(
-                "icarl chooses exemplars in a second pass, and the protocol is online; "
-                "play a stream that is not, or another method"
-            )
         per_class = self.memory.share(view.n_classes, "classes")
         x, y = _all(view)
         self._represent(view, y.unique())

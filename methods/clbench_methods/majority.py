@@ -14,6 +14,7 @@ class Majority(Method):
         name="majority",
         paper="unpublished: the most frequent label",
         family="control",
+        stores="statistics",
         control=True,
         notes="Logits are the logarithms of the counts, so that probabilities are the shares of "
         "the labels so far; a class without samples counts as half a one. Features are the inputs.",

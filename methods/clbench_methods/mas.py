@@ -13,6 +13,8 @@ class MAS(Method):
         name="mas",
         paper="1711.09601",
         family="regularisation",
+        stores="statistics",
+        passes="many",
         notes="Importance is the mean of per-sample magnitudes of the gradient of the squared norm "
         "of the logits, on the update's data in order and not augmented; it adds up over updates. "
         "The paper's local (Hebbian) form is left out. Its lambda of 1 diverges at learning rate "

@@ -18,7 +18,7 @@ class MER(Method):
         name="mer",
         paper="1810.11910",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="Algorithm 1, one pass over an update whatever epochs the protocol sets: a sample "
         "costs batches x k steps. The new sample is the first of its batches, as in the authors' "
         "code, whose values for 200 remembered samples of rotated MNIST are the defaults: there "
@@ -64,7 +64,7 @@ class ERReptile(Method):
         name="er_reptile",
         paper="2508.01908",
         family="replay",
-        needs=("replay",),
+        stores="samples",
         notes="The paper trains language models on a replay buffer on disk; here a reservoir of "
         "fixed size that samples are offered to in the first epoch alone. A batch of new samples "
         "is joined by as many as make the share, rather than cut by them. Steps are counted across "

@@ -15,6 +15,7 @@ class NMC(Method):
         name="nmc",
         paper="2210.04428",
         family="prototype",
+        stores="statistics",
         notes="Features are the backbone's as it starts, never trained: pixels or the vectors of "
         "an embedded source (identity), or a pretrained network. Not carried, so not in its state.",
     )

@@ -14,6 +14,7 @@ class RandomFeatures(Method):
         name="random_features",
         paper="2210.04428",
         family="control",
+        stores="statistics",
         control=True,
         notes="NMC with Euclidean distance, on the backbone that other methods train; pretrained "
         "weights are left out of its spec. The weights are drawn anew from the run's seed.",

@@ -1,5 +1,6 @@
 """RanPAC: ridge regression on a fixed random projection of features (2307.02251)."""
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ class RanPAC(Method):
         name="ranpac",
         paper="2307.02251",
         family="prototype",
+        stores="statistics",
         notes="What is carried grows with the square of the projection's dimensions, 400 MB at the "
         "paper's 10000; recipes of small streams ask for 2000. The ridge is chosen anew at each "
         "update, on the last 20 % of its features as they come, from one eigendecomposition; an "
@@ -34,6 +36,10 @@ class RanPAC(Method):
     )
     dimensions: int = Field(10000, ge=1, description="M, of the projection")
     ridge: float | None = Field(None, gt=0, description="lambda, in place of the chosen one")
+
+    def declared(self) -> Card:
+        """A session takes passes of its own over the first update."""
+        return self.card if self.form == "none" else replace(self.card, passes="many")
 
     def build(self, space: Space) -> None:
         """Make features, the projection (rebuilt from the seed, not carried) and empty sums."""

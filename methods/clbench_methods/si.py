@@ -15,6 +15,7 @@ class SI(Method):
         name="si",
         paper="1703.04200",
         family="regularisation",
+        stores="statistics",
         notes="The path integral takes the gradient of cross-entropy without the penalty, and the "
         "step that the optimiser really makes, momentum and weight decay included. The sum over "
         "updates is cut off at zero, as in the authors' code: a negative importance would reward "

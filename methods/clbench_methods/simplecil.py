@@ -13,6 +13,7 @@ class SimpleCIL(Method):
         name="simplecil",
         paper="2303.07338",
         family="prototype",
+        stores="statistics",
         notes="The same as nmc with distance=cosine. Features are the backbone's as it starts: "
         "never trained, and not carried.",
     )

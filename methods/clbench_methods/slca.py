@@ -14,6 +14,8 @@ class SLCA(Method):
         name="slca",
         paper="2303.05118",
         family="prototype",
+        stores="statistics",
+        passes="many",
         notes="Logits are divided by their norm over all classes seen; public code averages the "
         "norms of the tasks, and pulls sampled means towards 0. The rate falls along a half "
         "cosine. A class that comes back has its Gaussian taken anew. Made for pretrained "

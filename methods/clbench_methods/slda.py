@@ -14,6 +14,7 @@ class SLDA(Method):
         name="slda",
         paper="1909.01520",
         family="prototype",
+        stores="statistics",
         notes="The covariance is exact in any order; the paper's recursion weighs a sample by the "
         "count of all samples rather than of its class, so that first samples of a class weigh "
         "more. Streaming starts with the first sample: the paper's base session on many classes, "

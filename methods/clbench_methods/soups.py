@@ -20,6 +20,7 @@ class Soup(Method):
         name="soup",
         paper="2203.05482",
         family="merging",
+        passes="many",
         notes="Members differ in their learning rate and in the order and augmentation of their "
         "batches; the paper's search also varies decay, epochs and augmentations. Each costs a "
         "finetuning. The greedy recipe holds a random part of the update's data out of training "

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, listing
 from clbench.source.base import IntArray, Source
 from clbench.stream import EvalSet, Protocol, Stream, Update, labels_digest
 from clbench_scenarios.building import ids_of
@@ -27,11 +27,13 @@ def class_incremental(
     Each update has an evaluation set of the test samples of its classes, asked from then on.
 
     Raises:
-        ClbenchError: the classes do not divide into such updates, or the list is not one of
-            distinct classes of the source.
+        ClbenchError: the classes do not divide into such updates, the list is not one of distinct
+            classes of the source, or an update has no samples to learn or to be asked.
     """
     classes = class_order(order, order_seed, len(source.classes))
     groups = _groups(len(classes), increment if base is None else base, increment)
+    for i, g in enumerate(groups):
+        _check_samples(source, f"{name}: update {i + 1} of {len(groups)}", classes[g])
     with_tasks = protocol.task_ids
     return Stream(
         name=name,
@@ -64,6 +66,13 @@ def class_order(order: str | list[int], seed: int, n_classes: int) -> IntArray:
             f"class order {order} is not a list of distinct classes below {n_classes}"
         )
     return np.array(order, dtype=np.int64)
+
+
+def _check_samples(source: Source, where: str, classes: IntArray) -> None:
+    for split, purpose in (("train", "learn"), ("test", "be asked")):
+        if not len(ids_of(source.split(split).y, classes)):
+            names = listing(source.classes[c] for c in classes)
+            raise ClbenchError(f"{where} has no samples to {purpose} of its classes, {names}")
 
 
 def _groups(n_classes: int, base: int, increment: int) -> list[IntArray]:

@@ -36,7 +36,9 @@ def domain_incremental(
     if by not in source.train.other:
         raise unknown(f"labelling of {source.spec}", by, source.train.other)
     train, test = _domains(source, name, by, within_class)
-    domains = class_order(order, order_seed, 1 + int(max(train.max(), test.max())))
+    domains = class_order(
+        order, order_seed, 1 + int(max(train.max(initial=0), test.max(initial=0)))
+    )
     learned = [ids_of(train, domains[i : i + 1]) for i in range(len(domains))]
     asked = [ids_of(test, domains[i : i + 1]) for i in range(len(domains))]
     for number, there, to_ask in zip(domains, learned, asked, strict=True):

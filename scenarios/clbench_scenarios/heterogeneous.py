@@ -30,7 +30,7 @@ def heterogeneous(
     if by not in source.train.other:
         raise ClbenchError(f"{name}: {source.spec} has no labelling {by}; join sources by joined")
     origin = source.train.other[by]
-    parts = class_order(order, order_seed, 1 + int(origin.max()))
+    parts = class_order(order, order_seed, 1 + int(origin.max(initial=0)))
     learned = [ids_of(origin, parts[i : i + 1]) for i in range(len(parts))]
     stream = from_updates(source, name, protocol, learned, np.arange(len(source.classes)))
     if sum(len(np.unique(source.train.y[ids])) for ids in learned) > len(stream.class_order):

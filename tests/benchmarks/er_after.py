@@ -16,7 +16,7 @@ from clbench_methods.er import ER
 class ERAfter(ER):
     """No sample of the update in flight is replayed."""
 
-    card = Card(name="er-after", paper="1902.10486", family="replay", needs=("replay",))
+    card = Card(name="er-after", paper="1902.10486", family="replay", stores="samples")
 
     def learn(self, view: View) -> None:
         """Minimise cross-entropy on new and remembered samples, then fill the memory."""

@@ -104,11 +104,11 @@ def test_old_classes_are_remembered(tmp_path: Path) -> None:
 
 def test_what_it_cannot_play_is_refused_before_training(tmp_path: Path) -> None:
     source = gaussians()
-    online = begun(tmp_path, ICaRL, stream_of(source, online=True), source, **SMALL)
-    small = runs(tmp_path, buffer=1)
-    for run, message in ((online, "the protocol is online"), (small, "one of each of 2 classes")):
-        method = run.built()
-        before = weights(method)
-        with pytest.raises(ClbenchError, match=message):
-            run.update(method, 1, FlopMeter())
-        assert same(weights(method), before)
+    with pytest.raises(ClbenchError, match=r"icarl takes many passes .*, and test is online"):
+        begun(tmp_path, ICaRL, stream_of(source, online=True), source, **SMALL)
+    run = runs(tmp_path, buffer=1)
+    method = run.built()
+    before = weights(method)
+    with pytest.raises(ClbenchError, match="one of each of 2 classes"):
+        run.update(method, 1, FlopMeter())
+    assert same(weights(method), before)

@@ -1,0 +1,119 @@
+"""What cannot be: every reason why a method cannot play a stream, told before anything is trained.
+
+Streams that cannot be made are refused by their generators, when they are opened.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from clbench import state
+from clbench.card import Card
+from clbench.errors import ClbenchError, listing
+from clbench.method import Method, make_method
+from clbench.model.network import Space
+from clbench.pretrained import noting, of_source
+from clbench.record import RunRecord
+from clbench.settings import Precision
+from clbench.source.base import Source
+from clbench.stream import Stream
+
+LABEL_BYTES = 8
+
+
+def check_plays(card: Card, stream: Stream) -> None:
+    """Refuse a stream that the method does not play.
+
+    Raises:
+        ClbenchError: a kind of update that it does not play, a need that is not granted, or fewer
+            passes over an update than it takes.
+    """
+    if missing := sorted({u.kind for u in stream.updates} - set(card.plays)):
+        raise ClbenchError(
+            f"{card.name} plays {listing(card.plays)}, but {stream.name} has updates of kind "
+            f"{listing(missing)}"
+        )
+    protocol = stream.protocol
+    if "past" in card.needs and protocol.past == "none" and not card.control:
+        raise ClbenchError(f"{card.name} needs past data, which {stream.name} does not grant")
+    if "task-ids" in card.needs and not protocol.task_ids:
+        raise ClbenchError(f"{card.name} needs task ids at test, which {stream.name} hides")
+    if card.passes == "many" and protocol.online:
+        raise ClbenchError(
+            f"{card.name} takes many passes over an update, and {stream.name} is online: each "
+            "sample comes once; choose a method of one pass (clbench list methods)"
+        )
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ClbenchError: it has no such name, or this machine has none.
+    """
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ClbenchError(f"device {name!r} cannot be used: {reason}") from None
+
+
+def tried(record: RunRecord, stream: Stream, source: Source, kind: type[Method]) -> RunRecord:
+    """The record with what building the method told: the pretrained weights that it rests on.
+
+    Raises:
+        ClbenchError: the method cannot be built for these samples, such as for want of layers in
+            its backbone, or the protocol's memory is below the empty model and one sample.
+    """
+    hyperparameters = json.dumps(record.hyperparameters, sort_keys=True)
+    budget = stream.protocol.memory_bytes
+    setup = _SetUp(kind, hyperparameters, source.train.shape, record.precision, budget is not None)
+    found = _trial(setup)
+    if budget is not None:
+        _check_memory(record, source, found.state_bytes, budget)
+    names = dict.fromkeys((*of_source(source.spec), *found.pretrained))
+    return record.model_copy(update={"pretrained": tuple(names)})
+
+
+@dataclass(frozen=True)
+class _SetUp:
+    """What building a method depends on, but for the seed; hyperparameters as JSON."""
+
+    kind: type[Method]
+    hyperparameters: str
+    shape: tuple[int, ...]
+    precision: Precision
+    weighed: bool  # where memory is capped; packing a large state takes seconds
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What building a method told: bytes of its empty state, names of weights that it loaded."""
+
+    state_bytes: int
+    pretrained: tuple[str, ...]
+
+
+@lru_cache(maxsize=64)  # the seeds of a set-up share a trial
+def _trial(setup: _SetUp) -> _Trial:
+    method = make_method(setup.kind, json.loads(setup.hyperparameters))
+    # Runs are seeded by themselves, and torch's generator is the caller's.
+    with torch.random.fork_rng(devices=[]), noting() as pretrained:
+        method.build(Space(setup.shape, torch.device("cpu"), setup.precision))
+    packed = state.pack(method.state()) if setup.weighed else {}
+    return _Trial(sum(map(len, packed.values())), tuple(pretrained))
+
+
+def _check_memory(record: RunRecord, source: Source, empty: int, budget: int) -> None:
+    sample = math.prod(source.train.shape) * source.train.x.itemsize + LABEL_BYTES
+    needed = empty + sample * (record.method.stores == "samples")
+    if needed > budget:
+        more = f", and a stored sample takes {sample:,}" if needed > empty else ""
+        raise ClbenchError(
+            f"{record.method.name} carries {empty:,} bytes before its first update{more}; the "
+            f"protocol of {record.stream.name} allows {budget:,}: allow {needed:,} or more, or "
+            "choose a smaller model"
+        )
