@@ -20,8 +20,9 @@ class FSA(Method):
         stores="statistics",
         passes="many",
         notes="FiLM trains the scale and shift of the normalisation layers, which is what FiLM "
-        "layers after them amount to; batch statistics stay. The rate falls along a half cosine. "
-        "A backbone without parameters (identity) has no session.",
+        "layers after them amount to; batch statistics stay. The rate falls along a half cosine; "
+        "that and the other training settings are aper's, not the paper's own. A backbone without "
+        "parameters (identity) has no session.",
     )
     carries = ("session", "moments")
 

@@ -20,9 +20,11 @@ class GDumb(Method):
         family="replay",
         stores="samples",
         notes="Each update is read once, whatever epochs the protocol sets; the passes are over "
-        "the memory. The rate falls along one half cosine to 0 where the paper restarts it between "
-        "0.05 and 0.0005 after a warm-up pass. Images are cut and mixed as in the paper's runs on "
-        "colour images; vectors are not. Gradients are not clipped.",
+        "the memory. The rate falls along one half cosine to 0, so that any number of passes ends "
+        "low; the paper, after a warm-up pass, restarts it after 1, 3, 7, ... passes and lets it "
+        "fall from 0.05 to 0.0005 between. Images are cut and mixed as in the paper's runs on "
+        "colour images (on MNIST it has cutmix=0); vectors are not. Gradients are not clipped; "
+        "the authors' code does so at a norm of 10, for half precision.",
     )
     carries = ("model", "memory")
     quick = (("passes", 8),)

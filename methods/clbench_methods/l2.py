@@ -24,7 +24,8 @@ class L2(Method):
         "layers=attention the self-attention blocks and the head are trained, the rest of the "
         "backbone is frozen and the blocks alone are penalised. softmax=all is cross-entropy over "
         "all classes seen, as finetuning has it. Training diverges where learning rate x strength "
-        "passes 1.",
+        "passes 1; the default keeps clear of it at every rate in use here, and is not the "
+        "study's.",
     )
 
     backbone: str = "mlp"

@@ -24,7 +24,8 @@ class PredKD(Method):
         notes="form=sigmoid: a binary cross-entropy a class, on labels for the new classes and on "
         "the old model's probabilities for those it knew (also known as LwF.MC), summed over "
         "classes, mean over the batch. form=softmax: cross-entropy over the new classes alone and "
-        "softened KL over the old. Old classes that come again count as new in their batch.",
+        "softened KL over the old. Old classes that come again count as new in their batch. "
+        "lambda and the temperature are lwf's.",
     )
 
     backbone: str = "mlp"
@@ -67,8 +68,8 @@ class FeatKD(Method):
         family="distillation",
         notes="Squared distance of the penultimate features, mean over the batch and, so that "
         "backbones of all widths take one strength, over their entries; the study's is a sum over "
-        "entries. Cross-entropy runs over the new classes alone; old classes that come again are "
-        "in the softmax of their batch.",
+        "entries, and lambda is therefore ours. Cross-entropy runs over the new classes alone; "
+        "old classes that come again are in the softmax of their batch.",
     )
 
     backbone: str = "mlp"
