@@ -6,16 +6,16 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from torch import Tensor
-
 from clbench.augment import to_input
-from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.prediction import Asked
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.source.base import IntArray
 from clbench.stream import EvalSet, SplitName, Stream
+from torch import Tensor
+
+from clbench.cost import FlopMeter
 
 BATCH = 512
 # Values in a batch on a CPU, 64 small images: beyond, their activations are paged in anew each
@@ -39,10 +39,14 @@ def predict(
     stream: Stream,
     samples: Mapping[SplitName, Samples],
     version: int,
-    who: str,
+    where: str,
     meter: FlopMeter,
+    narrowest: int | None = None,
 ) -> np.ndarray:
     """Logits [asked samples, classes seen] of a version, float32.
+
+    In the middle of an update a method may not know all classes yet: `narrowest` is the least width
+    accepted, and logits that are missing are set to the lowest finite value. `where` tells errors.
 
     Where the protocol gives task ids at test, the logits of other tasks' classes are set to the
     lowest finite value, so that the prediction is made among the sample's own.
@@ -51,12 +55,13 @@ def predict(
         ClbenchError: the method returns a wrong shape or values that are not finite.
     """
     due = [e for e in stream.evals if e.since <= version]
-    n_classes, where = stream.n_classes(version), f"{who}.predict at version {version}"
+    n_classes = stream.n_classes(version)
+    least = n_classes if narrowest is None else narrowest
     parts = [np.zeros((0, n_classes), np.float32)]
     for split, evaluations in groupby(due, lambda e: e.split):
         ids = np.concatenate([e.samples for e in evaluations])
         inputs = _inputs(samples[split], ids, meter)
-        parts += [_checked(ask(x), len(x), n_classes, where) for x in inputs]
+        parts += [_checked(ask(x), len(x), least, n_classes, where) for x in inputs]
     logits = np.concatenate(parts)
     return _among_own(logits, due) if stream.protocol.task_ids else logits
 
@@ -104,10 +109,10 @@ def _inputs(samples: Samples, ids: IntArray, meter: FlopMeter) -> Iterator[Tenso
             yield to_input(samples.gather(some))
 
 
-def _checked(logits: object, count: int, n_classes: int, who: str) -> np.ndarray:
+def _checked(logits: object, count: int, least: int, n_classes: int, who: str) -> np.ndarray:
     if not isinstance(logits, Tensor):
         raise ClbenchError(f"{who} returned a {type(logits).__name__}; need a tensor of logits")
-    if tuple(logits.shape) != (count, n_classes):
+    if logits.ndim != 2 or len(logits) != count or not least <= logits.shape[1] <= n_classes:
         raise ClbenchError(
             f"{who} returned shape {tuple(logits.shape)}; need {(count, n_classes)}: "
             "a row an input, a logit for each class seen so far"
@@ -119,6 +124,8 @@ def _checked(logits: object, count: int, n_classes: int, who: str) -> np.ndarray
             f"{who} returned NaN or infinite logits for {bad} of {count} inputs; "
             "lower the learning rate or look for a division by zero"
         )
+    if missing := n_classes - array.shape[1]:
+        return np.pad(array, ((0, 0), (0, missing)), constant_values=np.finfo(array.dtype).min)
     return array
 
 

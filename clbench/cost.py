@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
-
 from clbench.budget import Gate
 from clbench.counter import Counter
 from clbench.live import LiveBytes
@@ -32,6 +31,7 @@ class FlopMeter:
         self.charged = 0.0
         self.steps = 0
         self.samples = 0
+        self.shown = 0  # of the samples, those of the stream: what is rehearsed is not
         self.in_loop = False
         self.gate = gate
         self._reference = reference
@@ -78,6 +78,11 @@ class FlopMeter:
         if self._measuring and self._counter is None:
             self._counter = Counter(LiveBytes() if self._reference else None)
             self._counter.__enter__()  # type: ignore[no-untyped-call]
+
+    @property
+    def counting(self) -> bool:
+        """Whether what runs now is counted."""
+        return self._counter is not None
 
     def rest(self) -> None:
         """Let what runs from now on pass uncounted."""

@@ -12,12 +12,14 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
 from clbench.errors import unknown
-from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
 from clbench.metric.flip_table import FlipTable, flip_table
+from clbench.metric.trace import Trace
 from clbench.reading import Clock, Columns, Cost, read_answers, read_each
+from clbench.tracing import read_trace
+
+from clbench.ledger import Ledger
 from clbench.record import EvalRecord, StreamRecord
 
 IntArray = npt.NDArray[np.integer]
@@ -169,6 +171,14 @@ class Evidence:
     def nll(self) -> FloatArray:
         """[n] negative log-likelihood of the right label under the last version, in nats."""
         return _fixed(self._last["logsumexp"].astype(np.float64) - self._last["label_logit"])
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Accuracies [P, E] inside updates and at their ends, probe by probe."""
+        if self._ledger.record.probe_every is None:
+            raise NotMeasured("recorded without --probe-every")
+        sets = [i for i, each in enumerate(self._stream.evals) if each.split == "test"]
+        return read_trace(self._ledger, self._tables, np.array(sets))
 
     # -- what it cost -----------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ def _traits(record: RunRecord) -> Traits:
         "code": record.method.code[:7],
         "form": record.form,
         "carry": record.carry,
+        "probe_every": record.probe_every,
         "device": record.device.partition(":")[0],
         "precision": record.precision,
     }

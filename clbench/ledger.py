@@ -4,6 +4,7 @@
     run.json                 what was run: stream, method, hyperparameters, seed, environment
     versions/000/            the model before any update; then one folder an update
         predictions.parquet  answers on the evaluation samples
+        trace.parquet        answers inside the update, if it was probed
         embeddings.safetensors, state.safetensors, state.json
         cost.json            what is the same in every run: FLOPs, state bytes, samples seen
         clock.json           what is not: seconds, peak memory
@@ -23,13 +24,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from clbench.errors import ClbenchError
 from clbench.files import partial_name, sync_folder, write_atomic, write_together, writing
 from clbench.lock import Pulse, held, share_done
-from clbench.record import RunRecord
 from clbench.seal import MANIFEST, SEALS, Seal, seal
+from pydantic import ValidationError
+
+from clbench.record import RunRecord
 
 STREAM = "stream.safetensors"
 DECISIVE: dict[
@@ -41,6 +42,7 @@ DECISIVE: dict[
     "seed": True,
     "form": True,
     "carry": True,
+    "probe_every": True,
     "precision": True,
 }
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-
 from clbench.errors import ClbenchError
-from clbench.settings import Form, Precision, Settings
 from clbench.spec import merged, parse_value
 from clbench.sweep import Cell, StreamChoice
+
+from clbench.settings import Form, Precision, Settings
 
 Option = typer.Option
 
@@ -48,6 +48,9 @@ class Options:
     carry: Annotated[bool, Option(help="Make the method anew from its state at each update.")] = (
         True
     )
+    probe_every: Annotated[
+        int | None, Option(min=1, help="Ask the method inside updates, so many steps apart.")
+    ] = None
 
     def cells(
         self, methods: Sequence[str], streams: Sequence[str], seeds: Sequence[int]
@@ -56,7 +59,9 @@ class Options:
         tables, rules = _config(self.config), pairs(self.protocol, "--protocol")
         recipe = tree(self.recipe, "--recipe")
         precision: Precision = "bfloat16" if self.bf16 else "float32"
-        settings = Settings(self.form, self.device, precision, self.threads, self.carry)
+        settings = Settings(
+            self.form, self.device, precision, self.threads, self.carry, self.probe_every
+        )
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         return [
             Cell(

@@ -13,25 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clbench.document import stream_bytes
+from clbench.errors import ClbenchError
+from clbench.method import Method, make_method
+from clbench.model.network import Space
+from clbench.model.seeding import seed_torch
+from clbench.panel import panel
+from clbench.possible import tried
+from clbench.prober import Prober
+from clbench.samples import Samples
+from clbench.seeds import derive
+from clbench.source.base import IntArray, Source
+from clbench.spending import Spending, check_network, full_finetuning_bytes
+from clbench.stream import SplitName, Stream
 from safetensors.torch import save
 from torch import Tensor
 
 from clbench import answers, prediction, state
 from clbench.cost import FlopMeter, peak_memory, reset_peak_memory
-from clbench.document import stream_bytes
-from clbench.errors import ClbenchError
 from clbench.ledger import STREAM, Ledger
-from clbench.method import Method, make_method
-from clbench.model.network import Space
-from clbench.model.seeding import seed_torch
-from clbench.possible import tried
 from clbench.recording import run_path, run_record
-from clbench.samples import Samples
-from clbench.seeds import derive
 from clbench.settings import Settings
-from clbench.source.base import IntArray, Source
-from clbench.spending import Spending, check_network, full_finetuning_bytes
-from clbench.stream import SplitName, Stream
 from clbench.view import View
 
 Files = dict[str, bytes]
@@ -138,8 +140,9 @@ class Run:
         learning = self.meter(method, version)
         reset_peak_memory(self.device)
         clock, asking, skipped = [time.perf_counter()], FlopMeter(), 0
+        prober = self.prober(method, version, learning)
         if version > 0:
-            skipped = self.update(method, version, learning).skipped
+            skipped = self.update(method, version, learning, prober).skipped
             self.spending.check_kept(learning)
         tree = method.state()
         carried = state.pack(tree)
@@ -147,7 +150,7 @@ class Run:
         clock.append(time.perf_counter())
         if self.record.carry:
             method = self.rebuilt(carried)
-        evidence = self.evidence(method, version, asking)
+        evidence = self.evidence(method, version, asking, prober)
         clock.append(time.perf_counter())
         cost = {
             "flops_learn": learning.total,
@@ -168,6 +171,8 @@ class Run:
             "predict_seconds": clock[2] - clock[1],
             "peak_memory_bytes": peak_memory(self.device),
         }
+        if prober:
+            prober.settle(cost, readings)
         books = {"cost.json": _json(cost), "clock.json": _json(readings)}
         self.ledger.write(version, {**carried, **evidence, **books})
         return method
@@ -186,7 +191,20 @@ class Run:
             lambda meter: self.update(self.rebuilt(carried), version, meter), reference
         )
 
-    def update(self, method: Method, version: int, meter: FlopMeter) -> View:
+    def prober(self, method: Method, version: int, learning: FlopMeter) -> Prober | None:
+        """What asks the method inside the update that makes a version, if anything does."""
+        every = self.record.probe_every
+        if every is None:
+            return None
+        return Prober(method, panel(self.stream), self.samples, version, every, learning)
+
+    def update(
+        self,
+        method: Method,
+        version: int,
+        meter: FlopMeter,
+        before_step: Callable[[View], None] | None = None,
+    ) -> View:
         """Hand the view of the update to the method's handler of its kind; returns the view.
 
         Task ids and the past are in it where the protocol grants them and the card needs them.
@@ -202,6 +220,7 @@ class Run:
             past=self.past(version - 1) if "past" in needs else None,
             meter=meter,
             pulse=self.pulse,
+            before_step=before_step or (lambda view: None),
         )
         seed_torch(derive(self.record.seed, "update", version), self.device)
         with meter:
@@ -223,11 +242,16 @@ class Run:
                 f"the protocol of {self.stream.name} allows {budget:,}; shrink its memory or model"
             )
 
-    def evidence(self, method: Method, version: int, meter: FlopMeter) -> Files:
+    def evidence(
+        self, method: Method, version: int, meter: FlopMeter, prober: Prober | None = None
+    ) -> Files:
         """Answers on the evaluation samples and embeddings of the probe, from one pass each."""
         who = self.kind.card.name
         with torch.inference_mode(), meter:
-            logits = answers.predict(method.predict, self.stream, self.samples, version, who, meter)
+            where = f"{who}.predict at version {version}"
+            logits = answers.predict(
+                method.predict, self.stream, self.samples, version, where, meter
+            )
             found = answers.embed(
                 method.embed, self.samples["test"], self.probe, version, who, meter
             )
@@ -236,6 +260,7 @@ class Run:
         return {
             "predictions.parquet": prediction.to_parquet(asked, logits, self.record.form),
             "embeddings.safetensors": save(probe),
+            **(prober.record(self.stream, self.labels, logits) if prober else {}),
         }
 
 

@@ -4,7 +4,13 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 
 class _Part(BaseModel):
@@ -69,11 +75,20 @@ class RunRecord(_Part):
     seed: int = Field(ge=0)
     form: Literal["compact", "full"]
     carry: bool  # the method was rebuilt from its state after every update
+    probe_every: int | None = Field(None, ge=1)  # steps between probes inside an update
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1)
     pretrained: tuple[str, ...] | None = None  # weights that were loaded; None: not recorded
     environment: dict[str, str]  # versions of code and libraries, hardware, git revision
+
+    @model_serializer(mode="wrap")
+    def _chosen(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is off: a run without probes reads as runs did before there were any."""
+        content: dict[str, Any] = handler(self)
+        if content.get("probe_every") is None:
+            content.pop("probe_every", None)
+        return content
 
     @property
     def setup(self) -> str:
@@ -98,4 +113,5 @@ class RunRecord(_Part):
             self.precision,
             self.seed if with_seed else None,
         ]
+        parts += [] if self.probe_every is None else [{"probe_every": self.probe_every}]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from clbench.errors import ClbenchError
+
 Form = Literal["compact", "full"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -13,6 +15,10 @@ class Settings:
 
     `carry`: the method is made anew from its state after every update; without it, state that a
     method does not declare would survive, and resuming would give another result.
+    `probe_every`: so many steps apart the method is asked inside updates, too (None: never).
+
+    Raises:
+        ClbenchError: `probe_every` is not positive.
     """
 
     form: Form = "compact"
@@ -20,3 +26,8 @@ class Settings:
     precision: Precision = "float32"
     threads: int | None = None
     carry: bool = True
+    probe_every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.probe_every is not None and self.probe_every < 1:
+            raise ClbenchError(f"probe_every is {self.probe_every}; it must be 1 or more steps")

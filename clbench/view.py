@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Generator, Tensor
-
 from clbench.augment import Augmentation, augment, to_input
-from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.model.training import Training
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.stream import Protocol, Update
+from torch import Generator, Tensor
+
+from clbench.cost import FlopMeter
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class View:
         past: Tensor | None = None,
         meter: FlopMeter | None = None,
         pulse: Callable[[float], None] = lambda share: None,
+        before_step: Callable[["View"], None] = lambda view: None,
     ) -> None:
         self.index, self.kind, self.task = update.index, update.kind, update.task
         self.classes = () if protocol.online else tuple(update.classes.tolist())
@@ -69,7 +70,7 @@ class View:
         self._ids = torch.tensor(update.samples)  # a copy: what is handed out may be written to
         self._past = past
         self._meter = meter or FlopMeter()
-        self._pulse = pulse
+        self._pulse, self._before_step = pulse, before_step
         self._skipped: list[int] = []
 
     def __len__(self) -> int:
@@ -94,6 +95,7 @@ class View:
             for epoch in range(epochs):
                 order = ids if in_order else self._shuffled(ids)
                 for some in self._parts(order, training.batch_size):
+                    self._before_step(self)
                     if not loop.step(len(some)):
                         self._skipped.append(max(0, len(ids) - loop.samples))
                         return
@@ -117,6 +119,7 @@ class View:
         ids = self._granted(with_past=False).to(self.device)
         with self._meter.loop() as loop:
             for some in _split(ids, size):
+                self._before_step(self)
                 loop.step(len(some))
                 yield self._batch(some, to_input, first_pass=True)
 
@@ -129,6 +132,7 @@ class View:
             for done in range(1, passes + 1):
                 order = self._shuffled(torch.arange(len(y)))
                 for some in self._parts(order, training.batch_size):
+                    self._before_step(self)
                     if not loop.step(len(some)):
                         return
                     yield prepare(raw[some]), y[some]
@@ -177,6 +181,7 @@ class View:
     def _batch(
         self, ids: Tensor, prepare: Callable[[Tensor], Tensor], *, first_pass: bool
     ) -> Batch:
+        self._meter.shown += len(ids)
         with self._meter.aside():
             raw = self._samples.gather(ids)
             return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)

@@ -15,11 +15,13 @@ PACKAGES = {"clbench": ROOT, "clbench_methods": ROOT / "methods"}
 PACKAGES["clbench_scenarios"] = ROOT / "scenarios"
 LEFT = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 LEFT += ("augment", "recording", "source", "stream", "document", "ledger", "record", "prediction")
+LEFT += ("panel", "prober", "tracefile")
 LEFT += ("budget", "counter", "live", "spending")
 RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "summary", "compare")
-RIGHT += ("pairing", "label", "report")
+RIGHT += ("pairing", "label", "report", "tracing")
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
+PLAYERS += ("prober",)
 PLAYERS += ("counter", "live", "spending")
 
 
@@ -105,7 +107,10 @@ def test_metrics_are_handed_arrays_and_fetch_nothing(module: str) -> None:
     assert not imports(module, everywhere=True) & set(beyond)
 
 
-@pytest.mark.parametrize("module", of(("stream", "document", "ledger", "record", "prediction")))
+DOCUMENTS = ("stream", "document", "ledger", "record", "prediction", "panel", "tracefile")
+
+
+@pytest.mark.parametrize("module", of(DOCUMENTS))
 def test_documents_are_read_without_torch(module: str) -> None:
     assert "torch" not in reached(module)
 

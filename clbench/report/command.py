@@ -24,6 +24,7 @@ def command(records: Sequence[RunRecord]) -> str:
                 words += [option, f"{key}={_spelled(value)}"]
     words += ["--form", record.form, "--device", record.device, "--threads", str(record.threads)]
     words += ["--bf16"] * (record.precision == "bfloat16") + ["--no-carry"] * (not record.carry)
+    words += ["--probe-every", str(record.probe_every)] if record.probe_every else []
     return _lines(words)
 
 
