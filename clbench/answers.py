@@ -6,16 +6,16 @@ from itertools import groupby
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from clbench.augment import to_input
+from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.prediction import Asked
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.source.base import IntArray
 from clbench.stream import EvalSet, SplitName, Stream
-from torch import Tensor
-
-from clbench.cost import FlopMeter
 
 BATCH = 512
 # Values in a batch on a CPU, 64 small images: beyond, their activations are paged in anew each

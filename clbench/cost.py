@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+
 from clbench.budget import Gate
 from clbench.counter import Counter
 from clbench.live import LiveBytes

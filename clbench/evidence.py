@@ -12,15 +12,15 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from clbench.errors import unknown
+from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
 from clbench.metric.flip_table import FlipTable, flip_table
 from clbench.metric.trace import Trace
 from clbench.reading import Clock, Columns, Cost, read_answers, read_each
-from clbench.tracing import read_trace
-
-from clbench.ledger import Ledger
 from clbench.record import EvalRecord, StreamRecord
+from clbench.tracing import read_trace
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.float64]

@@ -24,13 +24,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from clbench.errors import ClbenchError
 from clbench.files import partial_name, sync_folder, write_atomic, write_together, writing
 from clbench.lock import Pulse, held, share_done
-from clbench.seal import MANIFEST, SEALS, Seal, seal
-from pydantic import ValidationError
-
 from clbench.record import RunRecord
+from clbench.seal import MANIFEST, SEALS, Seal, seal
 
 STREAM = "stream.safetensors"
 DECISIVE: dict[

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
 from clbench.errors import ClbenchError
+from clbench.settings import Form, Precision, Settings
 from clbench.spec import merged, parse_value
 from clbench.sweep import Cell, StreamChoice
-
-from clbench.settings import Form, Precision, Settings
 
 Option = typer.Option
 

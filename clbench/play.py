@@ -13,27 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from clbench import answers, prediction, state
+from clbench.cost import FlopMeter, peak_memory, reset_peak_memory
 from clbench.document import stream_bytes
 from clbench.errors import ClbenchError
+from clbench.ledger import STREAM, Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
 from clbench.model.seeding import seed_torch
 from clbench.panel import panel
 from clbench.possible import tried
 from clbench.prober import Prober
+from clbench.recording import run_path, run_record
 from clbench.samples import Samples
 from clbench.seeds import derive
+from clbench.settings import Settings
 from clbench.source.base import IntArray, Source
 from clbench.spending import Spending, check_network, full_finetuning_bytes
 from clbench.stream import SplitName, Stream
-from safetensors.torch import save
-from torch import Tensor
-
-from clbench import answers, prediction, state
-from clbench.cost import FlopMeter, peak_memory, reset_peak_memory
-from clbench.ledger import STREAM, Ledger
-from clbench.recording import run_path, run_record
-from clbench.settings import Settings
 from clbench.view import View
 
 Files = dict[str, bytes]

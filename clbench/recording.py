@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
+
 from clbench.card import Card
 from clbench.environment import environment
 from clbench.errors import ClbenchError
 from clbench.method import Method, make_method
 from clbench.possible import check_device, check_plays
-from clbench.source.base import Source
-from clbench.stream import Protocol, Stream
-from pydantic import TypeAdapter
-
 from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
 from clbench.settings import Settings
+from clbench.source.base import Source
+from clbench.stream import Protocol, Stream
 
 
 def run_record(

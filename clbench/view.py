@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Generator, Tensor
+
 from clbench.augment import Augmentation, augment, to_input
+from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.model.training import Training
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.stream import Protocol, Update
-from torch import Generator, Tensor
-
-from clbench.cost import FlopMeter
 
 
 @dataclass(frozen=True)
