@@ -4,7 +4,8 @@ Counting looks at every operation and would slow training down, so inside a trai
 happens on sampled steps (1, 2, 16, 128, ...) and a step between is charged as the last sampled one,
 in proportion to its size. Outside loops everything is counted.
 
-Under a memory-adjusted budget what was counted is charged in proportion to the memory in use then.
+Under a memory-adjusted budget a step of a training loop is charged in proportion to its memory;
+what is done beside training is charged its FLOPs alone, as it has no step to compare with.
 """
 
 import resource
@@ -23,8 +24,8 @@ from clbench.live import LiveBytes
 class FlopMeter:
     """Counts FLOPs between entering and leaving it; `steps` and `samples` served by loops.
 
-    `charged` is what counts towards a budget: the FLOPs or, with `reference` (bytes), those of each
-    counted stretch x the most memory that it held / reference.
+    `charged` is what counts towards a budget: the FLOPs, with `reference` (bytes) those of training
+    steps x the most memory that the step held / reference.
     """
 
     def __init__(self, gate: Gate | None = None, reference: int | None = None) -> None:
@@ -74,10 +75,10 @@ class FlopMeter:
         finally:
             live.looking = True
 
-    def count(self) -> None:
-        """Count what runs from now on, unless this is left already."""
+    def count(self, *, training: bool = False) -> None:
+        """Count what runs from now on, unless this is left already; memory in training alone."""
         if self._measuring and self._counter is None:
-            self._counter = Counter(LiveBytes() if self._reference else None)
+            self._counter = Counter(LiveBytes() if training and self._reference else None)
             self._counter.__enter__()  # type: ignore[no-untyped-call]
 
     @property
@@ -115,7 +116,8 @@ class LoopMeter:
         self._before = (0, 0.0)  # FLOPs and charge
         self._per_sample = 0.0
         self._charge: float | None = None  # of a sample
-        self._weight = 1.0  # charge of a FLOP
+        self._weight = 1.0  # charge of a FLOP, as the largest counted step has it
+        self._largest = 0
 
     def __enter__(self) -> "LoopMeter":
         self._outermost = not self._meter.in_loop
@@ -151,7 +153,7 @@ class LoopMeter:
         self._step += 1
         if _is_sampled(self._step):
             self._sampled, self._before = size, (self._meter.total, self._meter.charged)
-            self._meter.count()
+            self._meter.count(training=self._training > 0)
         else:
             flops = round(self._per_sample * size)
             self._meter.total += flops
@@ -160,9 +162,14 @@ class LoopMeter:
     def _settle(self) -> None:
         if self._sampled:
             self._meter.rest()
-            self._per_sample = (self._meter.total - self._before[0]) / self._sampled
-            self._charge = (self._meter.charged - self._before[1]) / self._sampled
-            self._weight = self._charge / self._per_sample if self._per_sample else 1.0
+            total, charged = self._before
+            flops = self._meter.total - total
+            if flops and self._sampled >= self._largest:  # a small last batch holds less memory
+                self._largest = self._sampled
+                self._weight = (self._meter.charged - charged) / flops
+            self._meter.charged = charged + flops * self._weight
+            self._per_sample = flops / self._sampled
+            self._charge = self._per_sample * self._weight
             self._sampled = 0
 
 

@@ -55,6 +55,11 @@ class Evidence:
         """The folder of the ledger."""
         return self._ledger.path
 
+    @property
+    def probed(self) -> bool:
+        """Whether the method was asked inside updates, too."""
+        return self._ledger.record.probe_every is not None
+
     @classmethod
     def vocabulary(cls) -> tuple[str, ...]:
         """The names that a metric may ask for."""
@@ -175,12 +180,17 @@ class Evidence:
     @cached_property
     def trace(self) -> Trace:
         """Accuracies [P, E] inside updates and at their ends, probe by probe."""
-        if self._ledger.record.probe_every is None:
+        if not self.probed:
             raise NotMeasured("recorded without --probe-every")
         sets = [i for i, each in enumerate(self._stream.evals) if each.split == "test"]
         return read_trace(self._ledger, self._tables, np.array(sets))
 
     # -- what it cost -----------------------------------------------------------------------
+
+    @cached_property
+    def update_sizes(self) -> IntArray:
+        """[V - 1] how many samples each update is about."""
+        return _fixed(np.array([each.samples for each in self._stream.updates], dtype=np.int64))
 
     @cached_property
     def cost(self) -> tuple[Cost, ...]:

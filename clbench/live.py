@@ -14,10 +14,11 @@ class LiveBytes:
 
     What an operation is given and no earlier one made was there from the beginning, and counts to
     the end: parameters, optimiser state, inputs, replayed samples, a teacher. What operations made
-    counts while it lives: activations that autograd keeps, gradients, values in between. Unlike
-    what a device reports, this is the same on every machine where the same operations run, and
-    leaves out the allocator's rounding and libraries' workspaces, the samples of the stream and
-    whatever no operation touches.
+    counts while it lives: activations that autograd keeps, gradients, values in between.
+
+    FoMo-in-Flux (2408.14471) reads what the GPU's allocator reports. This is the same wherever the
+    same operations run, a CPU included; it leaves out the allocator's rounding, libraries'
+    workspaces, the samples of the stream and whatever no operation touches.
     """
 
     def __init__(self) -> None:

@@ -32,8 +32,9 @@ class Protocol:
     update's data (None: the method chooses). `online`: each sample is handed out once, in order of
     arrival, and nothing is said about boundaries. `flops`: training FLOPs of an update, by our
     count; `seconds`: the same by the clock, so that a repeat may stop elsewhere. Training loops
-    stop before they would be exceeded (`clbench.budget`). `memory_adjusted`: a step is charged its
-    FLOPs x its peak memory / that of a step of full finetuning (FoMo-in-Flux, 2408.14471).
+    stop before they would be exceeded (`clbench.budget`). `memory_adjusted`: a training step
+    is charged its FLOPs x its peak memory (`clbench.live`) / that of a step of full finetuning
+    (FoMo-in-Flux, 2408.14471).
 
     Raises:
         ClbenchError: a cap is not positive, a task-incremental setting gives no task ids, or an

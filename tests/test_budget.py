@@ -359,10 +359,14 @@ class TestMemoryAdjusted:
             costs(Modelless, tmp_path, flops=BUDGET, memory_adjusted=True)
         assert not list(tmp_path.rglob("cost.json"))
 
-    def test_importances_by_per_sample_gradients_can_be_measured(self, tmp_path: Path) -> None:
-        budget = {"flops": 700_000, "memory_adjusted": True}
-        found = costs(load("methods", "ewc"), tmp_path, NARROW, **budget)
-        assert found[0]["stopped_by"] == "flops"
+    def test_what_is_done_beside_training_is_charged_its_flops(self, tmp_path: Path) -> None:
+        """Per-sample gradients held together say nothing of the memory that training needs."""
+        budget = {"flops": 700_000, "epochs": 2, "memory_adjusted": True}
+        free = costs(load("methods", "ewc"), tmp_path, NARROW, epochs=2)[0]["flops_learn"]
+        found = costs(load("methods", "ewc"), tmp_path, NARROW, **budget)[0]
+        assert (found["stopped_by"], found["flops_learn"]) == (None, free)
+        # but for the few bytes that the penalty holds
+        assert found["flops_charged"] == pytest.approx(free, rel=1e-3)
 
 
 def bytes_of(method: Method) -> int:

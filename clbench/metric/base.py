@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["higher", "lower", "neither"]
-Unit = Literal["fraction", "nats", "p-value", "ratio", "flops", "seconds", "bytes"]
+Unit = Literal["fraction", "nats", "p-value", "ratio", "count", "flops", "seconds", "bytes"]
 
 
 class NotMeasured(Exception):  # noqa: N818 - an outcome, not a fault

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from clbench.metric.base import metric
+import numpy as np
+import numpy.typing as npt
+
+from clbench.metric.base import NotMeasured, metric
 from clbench.reading import Clock, Cost
 
 
@@ -34,3 +37,26 @@ def learn_seconds(clock: Sequence[Clock]) -> float:
 def peak_memory_bytes(clock: Sequence[Clock]) -> float:
     """Most memory in use during any update, on the device of the run."""
     return float(max(each.peak_memory_bytes for each in clock))
+
+
+@metric(direction="lower", range=(0, float("inf")), unit="count")
+def samples_seen(cost: Sequence[Cost]) -> float:
+    """Samples handed out in loops over all updates, each as often as it was, stored ones too."""
+    return float(sum(each.samples_seen for each in cost))
+
+
+@metric(direction="lower", range=(0, float("inf")), unit="ratio")
+def passes(cost: Sequence[Cost], update_sizes: npt.NDArray[np.integer]) -> float:
+    """Samples handed out for each sample of an update: epochs, and whatever else looks at them."""
+    if not update_sizes.sum():
+        raise NotMeasured("the updates have no samples")
+    return samples_seen(cost) / float(update_sizes.sum())
+
+
+@metric(direction="lower", range=(0, float("inf")), unit="count")
+def samples_skipped(cost: Sequence[Cost]) -> float:
+    """Samples that the first pass of training had yet to reach when a budget ended it."""
+    skipped = [each.samples_skipped for each in cost if each.samples_skipped is not None]
+    if not skipped:
+        raise NotMeasured("the protocol sets no budget of FLOPs or seconds")
+    return float(sum(skipped))

@@ -8,7 +8,7 @@ import numpy as np
 from clbench.evidence import Evidence
 from clbench.ledger import Ledger
 from clbench.metric import Metric, NotMeasured
-from clbench.report.cost_figure import accuracy_against_cost
+from clbench.report.cost_figure import accuracy_against_cost, limit_of
 from clbench.report.figures import (
     accuracy_matrix,
     accuracy_over_versions,
@@ -42,7 +42,7 @@ def gallery(
     """Draw everything; `read_run` is called after each run that was read."""
     courses, left_out = _courses(section, read_run)
     found = [
-        accuracy_against_cost(section.rows, metrics[name], styles)
+        accuracy_against_cost(section.rows, metrics[name], styles, limit_of(name, section.stream))
         for name in COSTS
         if name in metrics
     ]

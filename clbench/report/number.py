@@ -15,11 +15,13 @@ HEADINGS: dict[Unit, str] = {"fraction": "%", "nats": "nats", "ratio": "ratio", 
 SCALES: dict[Unit, list[tuple[float, str]]] = {
     "flops": [(1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP")],
     "bytes": [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")],
+    "count": [(1e9, "G"), (1e6, "M"), (1e3, "k")],
     "seconds": [(3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms")],
 }
 BASE: dict[Unit, tuple[float, str]] = {
     "flops": (1, "FLOP"),
     "bytes": (1, "B"),
+    "count": (1, ""),
     "seconds": (1, "s"),
 }
 

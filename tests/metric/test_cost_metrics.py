@@ -1,9 +1,14 @@
+import numpy as np
 import pytest
 
+from clbench.metric import NotMeasured
 from clbench.metric.cost import (
     learn_flops,
     learn_seconds,
+    passes,
     peak_memory_bytes,
+    samples_seen,
+    samples_skipped,
     state_bytes,
     state_bytes_peak,
 )
@@ -36,3 +41,17 @@ def test_the_state_is_that_after_the_last_update_and_its_peak_that_of_any():
 
 def test_memory_is_the_most_in_any_update():
     assert peak_memory_bytes(clocks(peak_memory_bytes=[1, 5, 3])) == 5
+
+
+def test_samples_seen_over_those_there_are_make_passes():
+    seen = costs(samples_seen=[0, 30, 50])
+    assert samples_seen(seen) == 80
+    assert passes(seen, np.array([10, 10])) == 4
+    with pytest.raises(NotMeasured, match="no samples"):
+        passes(seen, np.array([0, 0]))
+
+
+def test_what_a_budget_cut_off_is_told_where_there_is_one():
+    assert samples_skipped(costs(samples_skipped=[None, 5, 0])) == 5
+    with pytest.raises(NotMeasured, match="no budget of FLOPs or seconds"):
+        samples_skipped(costs(samples_seen=[1]))

@@ -7,7 +7,7 @@ import pytest
 from report_runs import CAREFUL, PERFECT, STREAM, scored
 
 from clbench.evidence import Evidence
-from clbench.report.cost_figure import accuracy_against_cost
+from clbench.report.cost_figure import _round_values, accuracy_against_cost, limit_of
 from clbench.report.figures import accuracy_matrix, accuracy_over_versions, forgetting_over_versions
 from clbench.report.flip_figure import flip_reach, flips_per_update
 from clbench.report.picture import safe
@@ -82,14 +82,64 @@ def test_costs_of_nothing_stand_left_of_the_logarithmic_scale(tmp_path: Path) ->
     picture = accuracy_against_cost(rows, scores.metrics["learn_flops"], look)
     assert picture is not None
     points = {trace.name: trace.x[0] for trace in picture.figure.data}
-    assert points == {"good": 1e8, "bad": 2e9, "joint": 2e9}
+    zero = points["good"]
+    assert (zero < 1e9, points["bad"], points["joint"]) == (True, 2e9, 2e9)
     axis = picture.figure.layout.xaxis
     assert dict(zip(axis.tickvals, axis.ticktext, strict=True)) == {
-        1e8: "0",
+        axis.tickvals[0]: "0",
         1e9: "1 GFLOP",
-        1e10: "10 GFLOP",
+        2e9: "2 GFLOP",
+        5e9: "5 GFLOP",
     }
+    assert zero == pytest.approx(axis.tickvals[0], rel=1e-4)
+    assert 10 ** axis.range[0] < zero
     assert "cost 0" in picture.caption
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([3.0], [2, 5]),
+        ([2.0], [1, 2, 5]),
+        ([0.0022, 0.0046], [0.002, 0.005]),
+        ([300.0, 4000.0], [200, 500, 1000, 2000, 5000]),
+        ([300.0, 40_000.0], [100, 1000, 10_000, 100_000]),
+        ([], [1, 2, 5, 10]),
+    ],
+)
+def test_axes_of_costs_have_round_ticks_around_the_values(
+    values: list[float], ticks: list[float]
+) -> None:
+    assert _round_values(values) == pytest.approx(ticks)
+
+
+def test_what_the_protocol_allows_is_marked(tmp_path: Path) -> None:
+    scores = scored(tmp_path, ["average_accuracy", "learn_flops"])
+    rows = summarise(scores)
+    look = styles([(row.label, row.control) for row in rows])
+    picture = accuracy_against_cost(rows, scores.metrics["learn_flops"], look, limit=500.0)
+    assert picture is not None
+    (line,) = picture.figure.layout.shapes
+    assert (line.x0, line.x1) == (500, 500)
+    assert 10 ** picture.figure.layout.xaxis.range[1] > 500
+    assert "dashed line" in picture.caption
+
+
+@pytest.mark.parametrize(
+    ("cost", "protocol", "limit"),
+    [
+        ("learn_flops", {"flops": 7}, 21),  # three updates
+        ("learn_flops", {"flops": None}, None),
+        ("learn_flops", {"flops": 7, "memory_adjusted": True}, None),
+        ("state_bytes", {"memory_bytes": 9, "flops": 7}, 9),
+        ("state_bytes", {}, None),
+        ("learn_seconds", {"seconds": 5.0}, None),
+    ],
+)
+def test_limits_are_those_of_the_protocol(
+    cost: str, protocol: dict[str, int], limit: float | None
+) -> None:
+    assert limit_of(cost, STREAM.model_copy(update={"protocol": protocol})) == limit
 
 
 def test_there_is_no_picture_of_a_cost_without_a_quality(tmp_path: Path) -> None:
