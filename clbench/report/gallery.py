@@ -15,6 +15,7 @@ from clbench.report.figures import (
     forgetting_over_versions,
 )
 from clbench.report.flip_figure import flip_reach, flips_per_update
+from clbench.report.inside_figure import accuracy_inside
 from clbench.report.picture import Picture
 from clbench.report.section import Section
 from clbench.report.theme import Style
@@ -29,6 +30,7 @@ class Gallery:
 
     shared: list[Picture]
     matrices: list[Picture]
+    inside: list[Picture]
     flips: list[Picture]
     left_out: list[str]
 
@@ -48,7 +50,7 @@ def gallery(
     ]
     against_cost = [picture for picture in found if picture]
     if not courses:
-        return Gallery(against_cost, [], [], left_out)
+        return Gallery(against_cost, [], [], [], left_out)
     over_versions = [
         accuracy_over_versions(courses, styles),
         forgetting_over_versions(courses, styles),
@@ -57,6 +59,7 @@ def gallery(
     return Gallery(
         over_versions + against_cost,
         [accuracy_matrix(each, section.stream) for each in courses],
+        [accuracy_inside(each.label, each.trace, section.stream) for each in courses if each.trace],
         # none where no update had an older version to compare with
         [flips_per_update(each, reach) for each in courses if not np.isnan(each.flips).all()],
         left_out,

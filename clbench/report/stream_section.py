@@ -18,6 +18,10 @@ MATRIX = (
     "Rows are versions, columns evaluation sets, values percents, mean over seeds. Blank where a "
     "version was not asked."
 )
+INSIDE = (
+    "Accuracy on each evaluation set, on at most 256 of its samples, after so many training steps "
+    "of the run with the lowest seed. Dots and dotted lines: where updates end."
+)
 FLIPS = (
     "Share of the samples that the older version had learnt whose answer an update turned right "
     "(up) or wrong (down), mean over seeds. Lost for ever: wrong in all later versions."
@@ -75,6 +79,7 @@ def stream_section(
             _switches(section, styles),
             tag("div", *(easel.place(each) for each in shown.shared), class_="wide"),
             _multiples(MATRICES, MATRIX, SCALE, shown.matrices, styles, easel),
+            _multiples("Accuracy inside updates", INSIDE, Markup(""), shown.inside, styles, easel),
             _multiples("Flips at each update", FLIPS, KEY, shown.flips, styles, easel),
         ),
         tag("h3", "What was run"),

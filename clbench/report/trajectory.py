@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clbench.evidence import Evidence
 from clbench.metric import NotMeasured
 from clbench.metric.forgetting import forgetting_from_peak
+from clbench.metric.trace import Trace
 from clbench.statistics import mean_interval
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +31,7 @@ class Trajectory:
     seen: FloatArray  # [V] accuracy on all samples of what was learnt so far
     forgetting: FloatArray  # [V] from peak, as if the version were the last
     flips: FloatArray  # [U, 3]
+    trace: Trace | None = None  # inside updates, if they were probed
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Course:
-    """A set-up: the mean of its runs' trajectories."""
+    """A set-up: the mean of its runs' trajectories, and the trace of the first run."""
 
     label: str
     control: bool
@@ -51,6 +53,7 @@ class Course:
     seen: Band
     forgetting: Band
     flips: FloatArray  # [U, 3]
+    trace: Trace | None = None
 
 
 def trajectory(evidence: Evidence) -> Trajectory:
@@ -65,7 +68,8 @@ def trajectory(evidence: Evidence) -> Trajectory:
     pairs = zip(evidence.correct, evidence.known, strict=True)
     seen = [float(right[had].mean()) if had.any() else np.nan for right, had in pairs]
     forgetting = [_forgetting(accuracy[: v + 1], evidence) for v in range(len(accuracy))]
-    return Trajectory(accuracy, np.array(seen), np.array(forgetting), flip_shares(evidence))
+    flips, trace = flip_shares(evidence), evidence.trace if evidence.probed else None
+    return Trajectory(accuracy, np.array(seen), np.array(forgetting), flips, trace)
 
 
 def flip_shares(evidence: Evidence) -> FloatArray:
@@ -92,6 +96,7 @@ def course(label: str, control: bool, runs: Sequence[Trajectory]) -> Course:
         band([run.seen for run in runs]),
         band([run.forgetting for run in runs]),
         np.mean([run.flips for run in runs], axis=0),
+        runs[0].trace,
     )
 
 
