@@ -3,8 +3,10 @@
 import errno
 import os
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +23,11 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, searched through.")]
 Method = Annotated[str, typer.Argument(help="A method, or file.py:Class.")]
+Methods = Annotated[str, typer.Argument(help="Methods, comma-separated.")]
+Streams = Annotated[str, typer.Argument(help="Streams, comma-separated.")]
+Processes = Annotated[
+    int | None, typer.Option("--processes", "-j", min=1, help="Runs at a time; default: cores.")
+]
 Metrics = Annotated[
     str | None, typer.Option(help="Metrics, comma-separated, or all; default: the headline ones.")
 ]
@@ -71,14 +78,12 @@ def run(
 @app.command()
 @with_options
 def sweep(
-    methods: Annotated[str, typer.Argument(help="Methods, comma-separated.")],
-    streams: Annotated[str, typer.Argument(help="Streams, comma-separated.")],
+    methods: Methods,
+    streams: Streams,
     *,
     options: Options,
     seeds: Annotated[str, typer.Option(help="How many (5), or which (0,3,7).")] = "5",
-    processes: Annotated[
-        int | None, typer.Option("--processes", "-j", min=1, help="Runs at a time; default: cores.")
-    ] = None,
+    processes: Processes = None,
     json: Json = False,
 ) -> None:
     """Play streams with methods and seeds; finished runs are kept, broken ones reported."""
@@ -89,6 +94,40 @@ def sweep(
     lanes = min(processes or os.cpu_count() or 1, len(cells))
     outcomes = make_runs(share_threads(cells, lanes), lanes)
     print_study(outcomes, as_json=json)
+
+
+@app.command()
+@partial(with_options, without=("out", "tuned"))
+def tune(
+    methods: Methods,
+    streams: Streams,
+    *,
+    options: Options,
+    trials: Annotated[int, typer.Option(min=1, help="Settings tried for each method.")] = 20,
+    objective: Annotated[str, typer.Option(help="The metric to improve.")] = "average_accuracy",
+    seeds: Annotated[str, typer.Option(help="Of a trial: how many, or which (0,3).")] = "1",
+    sampler: Annotated[Literal["tpe", "random"], typer.Option(help="What proposes them.")] = "tpe",
+    on_test: Annotated[
+        bool, typer.Option("--on-test", help="Tune on the evaluated stream; results are marked.")
+    ] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
+        "tuning"
+    ),
+    processes: Processes = None,
+    json: Json = False,
+) -> None:
+    """Choose hyperparameters on the tuning stream: the same trials and objective for all methods.
+
+    A trial is a run; a study that was stopped goes on with the same command.
+    """
+    from clbench.tuning.printing import print_tuning
+    from clbench.tuning.search import Budget
+    from clbench.tuning.study import load_objective
+
+    kept = replace(options, out=output / "trials")
+    cells = kept.cells(methods.split(","), streams.split(","), [0])
+    budget = Budget(trials, load_objective(objective), tuple(parse_seeds(seeds)), sampler, on_test)
+    print_tuning(cells, budget, output, processes or os.cpu_count() or 1, as_json=json)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clbench.alike import tuning_notes
 from clbench.errors import ClbenchError
 from clbench.evidence import Evidence
 from clbench.ledger import Ledger
@@ -41,7 +42,8 @@ class Comparison:
     test samples, so it exists with one seed too. `flips` has, for each seed, how the final
     answers change from a to b; its McNemar tests hold for that pair of models, and `accuracy.p`
     for the methods. `metrics` has the other differences by id, with intervals over seeds.
-    `left_out` tells of unfinished runs and of metrics that do not load.
+    `left_out` tells of unfinished runs and of metrics that do not load, `notes` of how the two were
+    tuned, if they were.
     """
 
     stream: str
@@ -52,6 +54,7 @@ class Comparison:
     flips: dict[int, FlipTable]
     metrics: dict[str, Difference]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def pooled_flips(self) -> FlipTable:
@@ -86,6 +89,7 @@ def compare(
         flips,
         {name: _difference(metric, found.runs) for name, metric in declared.items()},
         (*unfinished_a, *unfinished_b, *broken),
+        tuning_notes([(found.a, finished_a[0].record), (found.b, finished_b[0].record)]),
     )
 
 

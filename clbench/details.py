@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from clbench.errors import ClbenchError, unknown
@@ -9,11 +10,12 @@ from clbench.metric import Metric
 from clbench.opening import TUNING, open_preset
 from clbench.plugin import entries, load
 from clbench.preset import presets
+from clbench.spec import flat
 from clbench.stream import Update
 
 
 def details(name: str) -> dict[str, Any]:
-    """What a method, stream, source or metric of this name (or `file.py:Name`) is.
+    """What a method, stream, source, metric (or `file.py:Name`) or file of `clbench tune` is.
 
     Raises:
         ClbenchError: there is none, or it does not import.
@@ -21,6 +23,8 @@ def details(name: str) -> dict[str, Any]:
     if ".py:" in name:
         plugin = load("methods", name)
         return _metric(plugin) if isinstance(plugin, Metric) else _method(name)
+    if name.endswith(".toml"):
+        return _tuned(Path(name))
     if name.removesuffix(TUNING) in presets():
         return _stream(name)
     if name in entries("methods"):
@@ -39,6 +43,7 @@ def details(name: str) -> dict[str, Any]:
 
 def _method(name: str) -> dict[str, Any]:
     from clbench.running import load_method
+    from clbench.tuning.space import search_space
 
     kind = load_method(name)
     return {
@@ -46,8 +51,23 @@ def _method(name: str) -> dict[str, Any]:
         "about": inspect.cleandoc(kind.__doc__ or ""),
         **{k: v for k, v in asdict(kind.card).items() if k != "name"},
         "carries": kind.carries,
+        "tunes": {each.name: str(each) for each in search_space(kind)} or "nothing",
         "hyperparameters": _hyperparameters(kind),
         "file": inspect.getfile(kind),
+    }
+
+
+def _tuned(path: Path) -> dict[str, Any]:
+    from clbench.tuning.tuned import read_tuned
+
+    return {
+        f"{method} on {stream}": {
+            "tuned": chosen.tuning.text,
+            **dict(flat(chosen.hyperparameters)),
+            **dict(flat(chosen.tuning.model_dump(mode="json"), "tuning.")),
+        }
+        for stream, methods in read_tuned(path).streams.items()
+        for method, chosen in methods.items()
     }
 
 

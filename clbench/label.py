@@ -25,6 +25,7 @@ def _traits(record: RunRecord) -> Traits:
     """All of a set-up but its stream; hyperparameters first."""
     return {
         **record.hyperparameters,
+        "tuned": f"{record.tuned} {record.tuning.budget[:7]}" if record.tuning else "no",
         "code": record.method.code[:7],
         "form": record.form,
         "carry": record.carry,

@@ -39,6 +39,7 @@ DECISIVE: dict[
     "stream": {"fingerprint", "source_fingerprint"},
     "method": {"name", "code"},
     "hyperparameters": True,
+    "tuning": {"trials", "objective", "fingerprint", "on_test"},
     "seed": True,
     "form": True,
     "carry": True,

@@ -12,17 +12,22 @@ from clbench.errors import ClbenchError, unknown
 from clbench.model.network import Network, Space, evaluating
 from clbench.model.training import Training
 from clbench.state import State
+from clbench.tunable import LEARNING_RATE, Choice, Range, Tunable
 from clbench.view import Batch, View
 
 __all__ = [
+    "LEARNING_RATE",
     "Batch",
     "Card",
+    "Choice",
     "Field",
     "Method",
     "Network",
+    "Range",
     "Space",
     "State",
     "Training",
+    "Tunable",
     "View",
     "evaluating",
 ]
@@ -35,12 +40,14 @@ class Method:
     Annotated class attributes are hyperparameters: typed, validated, recorded. `build` makes what
     the method works with; `carries` names the attributes that survive an update (anything with
     `state_dict` and `load_state_dict`, a tensor, or a plain value). After every update the runner
-    makes the method anew and hands it only that. `quick` pairs hyperparameters with values that
-    make updates cheap, for `clbench check`.
+    makes the method anew and hands it only that. `tunes` names the hyperparameters that
+    `clbench tune` searches, and where; by default the learning rate of a method that has one.
+    `quick` pairs hyperparameters with values that make updates cheap, for `clbench check`.
     """
 
     card: ClassVar[Card]
     carries: ClassVar[tuple[str, ...]] = ("model",)
+    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE,)
     quick: ClassVar[tuple[tuple[str, Any], ...]] = ()
     model: Network  # most methods build one; it serves the default predict and embed
 

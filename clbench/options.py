@@ -33,6 +33,9 @@ class Options:
     config: Annotated[
         Path | None, Option(help="TOML file: a table of hyperparameters for each method.")
     ] = None
+    tuned: Annotated[
+        Path | None, Option(help="What clbench tune chose (tuned.toml); --set overrules.")
+    ] = None
     out: Annotated[Path, Option(help="Folder that runs are written to.")] = Path("runs")
     source: Annotated[str | None, Option(help="Another source: name,key=value,...")] = None
     embed: Annotated[
@@ -63,7 +66,7 @@ class Options:
             self.form, self.device, precision, self.threads, self.carry, self.probe_every
         )
         _reject_strangers([*tables, *_owners(self.set_)], methods)
-        return [
+        cells = [
             Cell(
                 StreamChoice(stream, self.source, self.embed, rules, recipe),
                 method,
@@ -76,14 +79,25 @@ class Options:
             for seed in dict.fromkeys(seeds)
             for method in dict.fromkeys(methods)
         ]
+        if self.tuned is None:
+            return cells
+        from clbench.tuning.applying import tuned_cells  # opens streams, so not for help
+
+        return tuned_cells(cells, self.tuned)
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every field of `Options` as an option; it receives them as `options`."""
+def with_options(
+    command: Callable[..., None], *, without: Sequence[str] = ()
+) -> Callable[..., None]:
+    """Give a command the fields of `Options` as options; it receives them as `options`.
+
+    Those in `without` make no sense for it and stay at their defaults.
+    """
+    offered = [each for each in fields(Options) if each.name not in without]
 
     @wraps(command)
     def wrapper(**given: Any) -> None:
-        chosen = {each.name: given.pop(each.name) for each in fields(Options)}
+        chosen = {each.name: given.pop(each.name) for each in offered}
         command(**given, options=Options(**chosen))
 
     own = inspect.signature(command).parameters
@@ -98,7 +112,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             default=[] if each.name in ("set_", "recipe", "protocol") else each.default,
             annotation=hints[each.name],
         )
-        for each in fields(Options)
+        for each in offered
     ]
     kept = [parameter for name, parameter in own.items() if name != "options"]
     wrapper.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]

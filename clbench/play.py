@@ -27,6 +27,7 @@ from clbench.model.seeding import seed_torch
 from clbench.panel import panel
 from clbench.possible import tried
 from clbench.prober import Prober
+from clbench.record import TuningRecord
 from clbench.recording import run_path, run_record
 from clbench.samples import Samples
 from clbench.seeds import derive
@@ -48,6 +49,7 @@ def play(
     root: Path,
     settings: Settings | None = None,
     on_version: Callable[[int], None] = lambda version: None,
+    tuning: TuningRecord | None = None,
 ) -> Ledger:
     """Play a stream with a method and record it under `root`; a finished run is not run again.
 
@@ -59,7 +61,7 @@ def play(
             another process is writing this run.
     """
     settings = settings or Settings()
-    record = run_record(stream, source, kind, hyperparameters, seed, settings)
+    record = run_record(stream, source, kind, hyperparameters, seed, settings, tuning)
     ledger = Ledger(run_path(root, record))
     if not ledger.versions:
         record = tried(record, stream, source, kind)

@@ -65,6 +65,46 @@ class MethodRecord(_Part):
     code: str
 
 
+class TuningRecord(_Part):
+    """How hyperparameters were chosen: what was spent, on which stream, to which end.
+
+    `trials` is the budget, the same for every method of a study, and `used` what of it was played:
+    1 where a method has nothing to tune. `value` is the objective that the chosen setting reached,
+    `default` that of the setting that the search started from, mean over `seeds`.
+    """
+
+    trials: int = Field(ge=1)
+    used: int = Field(ge=1)
+    failed: int = Field(ge=0)  # of those played: broke, diverged, or have no value
+    sampler: Literal["tpe", "random"]
+    objective: str  # metric@version
+    value: float = Field(allow_inf_nan=False)
+    default: float | None = Field(None, allow_inf_nan=False)
+    stream: str
+    fingerprint: str
+    source_fingerprint: str
+    seeds: tuple[int, ...]
+    on_test: bool  # chosen on the evaluated stream itself
+    space: dict[str, str]  # what was searched, by name
+    flops: int = Field(ge=0)  # of all updates of all trials
+    changed: tuple[str, ...] = ()  # hyperparameters that the run has otherwise
+
+    @property
+    def text(self) -> str:
+        """The budget in short."""
+        spent = f"{self.used} of " * (self.used < self.trials) + f"{self.trials} trials"
+        marks = ["ON TEST"] * self.on_test + [f"{len(self.changed)} changed"] * bool(self.changed)
+        return ", ".join([spent, *marks])
+
+    @property
+    def budget(self) -> str:
+        """Digest of what has to be the same for methods to be tuned alike."""
+        fields = {"trials", "sampler", "objective", "seeds", "on_test"}
+        prints = {"fingerprint", "source_fingerprint"}
+        content = self.model_dump(mode="json", include=fields | prints)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 class RunRecord(_Part):
     """One run: stream x method x seed."""
 
@@ -72,6 +112,7 @@ class RunRecord(_Part):
     stream: StreamRecord
     method: MethodRecord
     hyperparameters: dict[str, Any]
+    tuning: TuningRecord | None = None  # None: as the method, the recipe and the user set them
     seed: int = Field(ge=0)
     form: Literal["compact", "full"]
     carry: bool  # the method was rebuilt from its state after every update
@@ -89,6 +130,11 @@ class RunRecord(_Part):
         if content.get("probe_every") is None:
             content.pop("probe_every", None)
         return content
+
+    @property
+    def tuned(self) -> str:
+        """How the hyperparameters were chosen, in short."""
+        return self.tuning.text if self.tuning else "defaults"
 
     @property
     def setup(self) -> str:
@@ -113,5 +159,6 @@ class RunRecord(_Part):
             self.precision,
             self.seed if with_seed else None,
         ]
+        parts += [] if self.tuning is None else [{"tuning": self.tuning.budget, "as": self.tuned}]
         parts += [] if self.probe_every is None else [{"probe_every": self.probe_every}]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

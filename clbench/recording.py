@@ -16,7 +16,14 @@ from clbench.environment import environment
 from clbench.errors import ClbenchError
 from clbench.method import Method, make_method
 from clbench.possible import check_device, check_plays
-from clbench.record import EvalRecord, MethodRecord, RunRecord, StreamRecord, UpdateRecord
+from clbench.record import (
+    EvalRecord,
+    MethodRecord,
+    RunRecord,
+    StreamRecord,
+    TuningRecord,
+    UpdateRecord,
+)
 from clbench.settings import Settings
 from clbench.source.base import Source
 from clbench.stream import Protocol, Stream
@@ -29,6 +36,7 @@ def run_record(
     hyperparameters: Mapping[str, Any],
     seed: int,
     settings: Settings,
+    tuning: TuningRecord | None = None,
 ) -> RunRecord:
     """The record of a run, every hyperparameter resolved.
 
@@ -43,6 +51,7 @@ def run_record(
         stream=_stream_record(stream, source),
         method=_method_record(kind, card, stream.protocol),
         hyperparameters=TypeAdapter(kind).dump_python(method, mode="json"),
+        tuning=tuning,
         seed=seed,
         form=settings.form,
         carry=settings.carry,

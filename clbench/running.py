@@ -31,6 +31,7 @@ def play_cell(cell: Cell, on_version: Callable[[int], None]) -> Ledger:
         cell.root,
         cell.settings,
         on_version,
+        cell.tuning,
     )
 
 
@@ -40,18 +41,30 @@ def planned(cell: Cell) -> tuple[Ledger, int]:
     Raises:
         ClbenchError: a name, hyperparameter or protocol field is wrong; nothing is trained.
     """
-    kind, opened = load_method(cell.method), _open(_key(cell.stream))
-    chosen = _chosen(cell, kind, opened)
-    record = run_record(opened.stream, opened.source, kind, chosen, cell.seed, cell.settings)
+    record = planned_record(cell)
     ledger = Ledger(run_path(cell.root, record))
     if not ledger.versions:
         with redirect_stdout(sys.stderr):  # standard output is for results
-            _try(record, opened, kind)
-    return ledger, len(opened.stream.updates) + 1
+            _try(record, cell)
+    return ledger, len(record.stream.updates) + 1
 
 
-def _try(record: RunRecord, opened: Opened, kind: type[Method]) -> None:
+def planned_record(cell: Cell) -> RunRecord:
+    """What `run.json` of a cell's run says or will say, every hyperparameter resolved.
+
+    Raises:
+        ClbenchError: as for `planned`.
+    """
+    kind, opened = load_method(cell.method), _open(_key(cell.stream))
+    given = _chosen(cell, kind, opened)
+    return run_record(
+        opened.stream, opened.source, kind, given, cell.seed, cell.settings, cell.tuning
+    )
+
+
+def _try(record: RunRecord, cell: Cell) -> None:
     """Refuse what cannot be; a plugin's own fault waits for its run, which tells it in full."""
+    kind, opened = load_method(cell.method), _open(_key(cell.stream))
     try:
         tried(record, opened.stream, opened.source, kind)
     except ClbenchError:

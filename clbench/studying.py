@@ -34,21 +34,24 @@ def share_threads(cells: Sequence[Cell], lanes: int) -> list[Cell]:
     ]
 
 
-def make_runs(cells: Sequence[Cell], processes: int) -> list[Outcome]:
+def make_runs(cells: Sequence[Cell], processes: int, what: str = "") -> list[Outcome]:
     """Make all runs; a broken one is reported with its traceback and does not stop the others.
+
+    `what` stands before the bar, to tell which of several rounds of runs this is.
 
     Raises:
         ClbenchError: a name, hyperparameter or protocol is wrong; found before any training.
     """
     check_recipes(cells)
     plans = [planned(cell) for cell in cells]
+    whole = sum(versions for _, versions in plans)
     with Progress(*_columns(), console=Console(stderr=True)) as progress:
-        task = progress.add_task(_title(0, cells), total=sum(versions for _, versions in plans))
+        task = progress.add_task(what + _title(0, cells), total=whole)
         done: list[Outcome] = []
 
         def report(outcome: Outcome) -> None:
             done.append(outcome)
-            progress.update(task, description=_title(len(done), cells))
+            progress.update(task, description=what + _title(len(done), cells))
             if outcome.trace or (outcome.error and len(cells) > 1):
                 print_broken(progress.console, outcome)
 

@@ -37,13 +37,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A set-up on a stream: a method with its hyperparameters, over seeds."""
+    """A set-up on a stream: a method with its hyperparameters, over seeds.
+
+    `tuning` is how these were chosen, as `run.json` has it; None if by hand.
+    """
 
     stream: str  # name, with a short fingerprint where two streams share it
     label: str  # as in RunScores
     control: bool
     seeds: tuple[int, ...]
     cells: dict[str, Cell]  # by metric id
+    tuning: dict[str, Any] | None = None
     uses: tuple[str, ...] = ()  # of clbench.uses.MEANING
 
 
@@ -75,8 +79,10 @@ def _row(
     seeds = tuple(sorted(run.record.seed for run in runs))
     used = {word for run in runs for word in uses(run.record)}
     words = tuple(word for word in MEANING if word in used)
+    tuning = runs[0].record.tuning
+    record = tuning.model_dump(mode="json") if tuning else None
     cells = {metric: _cell(runs, metric) for metric in metrics}
-    return Row(stream, label, control, seeds, cells, uses=words)
+    return Row(stream, label, control, seeds, cells, record, words)
 
 
 def _cell(runs: Sequence[RunScores], metric: str) -> Cell:

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError
 from clbench.settings import Settings
+
+if TYPE_CHECKING:
+    from clbench.record import TuningRecord  # help is to load no schemas
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,10 @@ class StreamChoice:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run to be made. Hyperparameters that are not given come from the stream's recipe."""
+    """One run to be made. Hyperparameters that are not given come from the stream's recipe.
+
+    `tuning` says how those that are given were chosen, where that was done by `clbench tune`.
+    """
 
     stream: StreamChoice
     method: str
@@ -43,6 +49,7 @@ class Cell:
     root: Path
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    tuning: "TuningRecord | None" = None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clbench.alike import tuning_caption
 from clbench.record import RunRecord, StreamRecord
-from clbench.report.command import command, flat
+from clbench.report.command import command
 from clbench.report.markup import Markup, join, paper_link, swatch, tag
 from clbench.report.section import Section
 from clbench.report.theme import Style
+from clbench.report.tuning import on_test
+from clbench.spec import flat
 from clbench.summary import Row
 
 
@@ -36,6 +39,7 @@ def card(section: Section, row: Row, style: Style) -> Markup:
     granted = f"Granted beyond the protocol: {', '.join(method.granted)}." if method.granted else ""
     paper = tag("p", paper_link(method.paper), class_="paper")
     settings = {key: _value(value) for key, value in flat(records[0].hyperparameters)}
+    tuning, flawed = tuning_caption(records), on_test(section, row)
     return tag(
         "article",
         tag("h4", swatch(style), row.label),
@@ -44,6 +48,7 @@ def card(section: Section, row: Row, style: Style) -> Markup:
         tag("p", granted) if granted else "",
         tag("p", _uses(records[0])),
         tag("dl", *_pairs(settings), class_="settings"),
+        tag("p", tuning, class_="flaw" if flawed else False) if tuning else "",
         _command(command(records)),
         tag("details", tag("summary", "environment"), tag("dl", *_pairs(_environment(records)))),
         class_="card",

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from clbench.alike import tuning_caption
 from clbench.metric import Metric
 from clbench.report.number import arrow, cell_text, heading
 from clbench.report.section import Section, title
+from clbench.report.tuning import on_test, setups, tuned
 from clbench.summary import Row
-from clbench.uses import caption
+from clbench.uses import caption as uses_caption
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LEGEND = (
@@ -59,6 +61,12 @@ def row_label(section: Section, row: Row) -> str:
     return plain(row.label) + "†" * bool(section.granted(row))
 
 
+def tuned_cell(section: Section, row: Row) -> Text:
+    """How a row's hyperparameters were chosen."""
+    text = plain(tuned(section, row)).replace(", ", ",\n")
+    return Text(text, style="bold red" if on_test(section, row) else "")
+
+
 def legend(section: Section) -> str:
     """What the marks mean, as far as they occur."""
     sentences = [LEGEND]
@@ -66,7 +74,9 @@ def legend(section: Section) -> str:
         sentences.append(CONTROLS)
     if any(section.granted(row) for row in section.rows):
         sentences.append(GRANTED)
-    sentences.append(caption(section.uses))
+    sentences.append(uses_caption(section.uses))
+    if caption := tuning_caption([record for _, record in setups(section)]):
+        sentences.append(caption)
     return " ".join(filter(None, sentences))
 
 

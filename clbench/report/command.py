@@ -1,10 +1,10 @@
 """The command that makes a row's runs again."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from clbench.record import RunRecord
+from clbench.spec import flat
 
 
 def command(records: Sequence[RunRecord]) -> str:
@@ -26,15 +26,6 @@ def command(records: Sequence[RunRecord]) -> str:
     words += ["--bf16"] * (record.precision == "bfloat16") + ["--no-carry"] * (not record.carry)
     words += ["--probe-every", str(record.probe_every)] if record.probe_every else []
     return _lines(words)
-
-
-def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values with dotted names."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _lines(words: Sequence[str]) -> str:

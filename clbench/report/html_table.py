@@ -7,6 +7,7 @@ from clbench.report.markup import Markup, join, paper_link, swatch, tag
 from clbench.report.number import arrow, cell_text, heading
 from clbench.report.section import Section, families, title
 from clbench.report.theme import Style
+from clbench.report.tuning import on_test, shows_tuning, tuned
 from clbench.summary import Cell, Row
 from clbench.uses import caption as caption_of
 
@@ -18,7 +19,9 @@ def score_table(
 ) -> Markup:
     """Methods and controls as rows, scores as columns."""
     used = [_head("uses", "text", tip=caption_of(section.uses))] if section.uses else []
-    head = [_head("method", "text"), *used, _head("seeds", "number"), *map(_metric_head, metrics)]
+    head = [_head("method", "text"), *used, _head("seeds", "number")]
+    head += [_head("tuned", "text")] if shows_tuning(section) else []
+    head += map(_metric_head, metrics)
     bodies = []
     for control in (False, True):
         rows = [row for row in section.rows if row.control is control]
@@ -77,8 +80,14 @@ def _row(section: Section, row: Row, metrics: Sequence[Metric], style: Style) ->
     words = ", ".join(row.uses)
     used = tag("td", words, class_="uses", data_value=words) if section.uses else Markup("")
     n = tag("td", str(len(row.seeds)), data_value=str(len(row.seeds)))
+    choice = [_tuned_cell(section, row)] if shows_tuning(section) else []
     cells = [_cell(metric, row.cells[metric.id], len(row.seeds)) for metric in metrics]
-    return tag("tr", label, used, n, *cells)
+    return tag("tr", label, used, n, *choice, *cells)
+
+
+def _tuned_cell(section: Section, row: Row) -> Markup:
+    text = tuned(section, row)
+    return tag("td", text, class_="flaw" if on_test(section, row) else False, data_value=text)
 
 
 def _cell(metric: Metric, cell: Cell, seeds: int) -> Markup:

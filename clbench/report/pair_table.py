@@ -1,12 +1,13 @@
 """Two methods side by side, and a single run, as tables for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.box import HORIZONTALS
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clbench.alike import tuning_notes
 from clbench.compare import Comparison, Difference
 from clbench.metric import Metric
 from clbench.report.cells import Footnotes, plain
@@ -34,7 +35,9 @@ def run_table(run: RunScores, metrics: Mapping[str, Metric]) -> RenderableType:
     record = run.record
     head = Text.assemble((plain(run.label), "bold"), f" on {plain(record.stream.name)}, ")
     about = [f"seed {record.seed}", *(f"uses {word}" for word in uses(record) if word != UNKNOWN)]
-    return Group(head + Text(", ".join(about)), Text(), table)
+    about += [f"tuned: {record.tuned}"] if record.tuning else []
+    notes = _notes(tuning_notes([(run.label, record)]))
+    return Group(head + Text(", ".join(about)), Text(), table, *notes)
 
 
 def comparison_table(found: Comparison, metrics: Mapping[str, Metric]) -> RenderableType:
@@ -57,9 +60,14 @@ def comparison_table(found: Comparison, metrics: Mapping[str, Metric]) -> Render
         *notes.lines(),
         Text(),
         _flips(found),
+        *_notes(found.notes),
         *(Text(f"left out: {plain(each)}", style="yellow") for each in found.left_out),
     ]
     return Group(*parts)
+
+
+def _notes(sentences: Sequence[str]) -> list[Text]:
+    return [Text(plain(each), style="yellow") for each in sentences]
 
 
 def _table(first: str, *others: str) -> Table:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clbench.alike import tuning_warnings
 from clbench.metric import Metric
 from clbench.report.cards import cards, stream_facts
 from clbench.report.cells import legend
@@ -12,6 +13,7 @@ from clbench.report.markup import Markup, join, swatch, tag
 from clbench.report.picture import Picture
 from clbench.report.section import Section, families
 from clbench.report.theme import GAINED, LOST, REGAINED, Style
+from clbench.report.tuning import setups
 
 MATRICES = "Accuracy on each evaluation set"
 MATRIX = (
@@ -64,6 +66,7 @@ def stream_section(
         for family, each in sorted(families(every).items())
     ]
     caption = f"scores on {section.title}"
+    warnings = tuning_warnings(setups(section))
     gaps = [*missing(section, every), *(tag("li", each) for each in shown.left_out)]
     return tag(
         "section",
@@ -72,6 +75,7 @@ def stream_section(
         tag("h3", "Scores"),
         score_table(section, headline, styles, caption),
         tag("p", legend(section), class_="legend"),
+        *(tag("p", f"Warning: {each}", class_="flaw") for each in warnings),
         tag("details", tag("summary", f"all {len(every)} scores"), *tables),
         tag(
             "div",  # the buttons stay in sight along the pictures

@@ -9,9 +9,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from clbench.alike import tuning_warnings
 from clbench.metric import Metric
-from clbench.report.cells import Footnotes, body, header, legend, plain, row_label
+from clbench.report.cells import Footnotes, body, header, legend, plain, row_label, tuned_cell
 from clbench.report.section import Section, chosen_metrics, families, sections
+from clbench.report.tuning import setups, shows_tuning
 from clbench.score import Scores
 
 GAP = 2  # what lies between two columns
@@ -54,11 +56,14 @@ class _SectionTable:
                 )
         yield Text()
         yield from notes.lines()
-        yield Text(legend(self.section), style="dim")
+        yield Text(plain(legend(self.section)), style="dim")
+        for warning in tuning_warnings(setups(self.section)):
+            yield Text.assemble(("warning: ", "yellow"), plain(warning))
 
     def _packed(self, metrics: Sequence[Metric], width: int) -> list[list[Metric]]:
         """The metrics in groups that fit beside the labels."""
         free = width - self._label_width(width) - GAP - len("n") - GAP
+        free -= self._tuned_width() + GAP if self._tuned_width() else 0
         free -= (self._uses_width() + GAP) * bool(self.section.uses)
         groups: list[list[Metric]] = [[]]
         used = 0
@@ -77,8 +82,15 @@ class _SectionTable:
         cells = [body(metric, row, notes).cell_len for row in self.section.rows]
         return max(*map(len, words), *cells)
 
+    def _tuned_width(self) -> int:
+        """The width of the column that says how methods were tuned; 0 where none was."""
+        if not shows_tuning(self.section):
+            return 0
+        lines = (tuned_cell(self.section, row).plain.splitlines() for row in self.section.rows)
+        return max(len(line) for each in lines for line in ("tuned", *each))
+
     def _label_width(self, width: int) -> int:
-        longest = max(len(row_label(self.section, row)) for row in self.section.rows)
+        longest = max(len("method"), *(len(row_label(self.section, r)) for r in self.section.rows))
         return min(longest, max(8, width // LABEL_SHARE))
 
     def _uses_width(self) -> int:
@@ -91,6 +103,9 @@ class _SectionTable:
         if used := self.section.uses:
             table.add_column("uses", width=self._uses_width(), vertical="bottom")
         table.add_column("n", justify="right", vertical="bottom")
+        shown = shows_tuning(self.section)
+        if shown:
+            table.add_column("tuned", vertical="bottom", width=self._tuned_width())
         for metric in metrics:
             table.add_column(
                 header(metric), justify="right", vertical="bottom", width=self._width(metric)
@@ -99,7 +114,8 @@ class _SectionTable:
         for row in self.section.rows:
             if previous and row.control and not previous.control:
                 table.add_section()
-            cells = [body(metric, row, notes) for metric in metrics]
+            cells = [tuned_cell(self.section, row)] if shown else []
+            cells += [body(metric, row, notes) for metric in metrics]
             words = [Text(",\n".join(row.uses), style="dim")] if used else []
             name, n = Text(row_label(self.section, row)), Text(str(len(row.seeds)))
             table.add_row(name, *words, n, *cells, style="dim" if row.control else "")

@@ -2,7 +2,7 @@
 
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.averaging import interpolate
 
 
@@ -17,6 +17,7 @@ class Averaging(Method):
         "running statistics are interpolated as weights are. The first update is finetuning, also "
         "on a pretrained backbone, where the paper has its only interpolation.",
     )
+    tunes = (LEARNING_RATE, Range("alpha", 0.1, 1))
 
     backbone: str = "mlp"
     training: Training = Training()

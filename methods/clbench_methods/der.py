@@ -1,10 +1,24 @@
 """Dark experience replay, DER and DER++ (2004.07211)."""
 
+from typing import ClassVar
+
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from clbench.memory import Reservoir
-from clbench.method import Batch, Card, Field, Method, Network, Space, Training, View
+from clbench.method import (
+    LEARNING_RATE,
+    Batch,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    Tunable,
+    View,
+)
 
 
 class DER(Method):
@@ -26,6 +40,7 @@ class DER(Method):
         "memory too, which DER does not use.",
     )
     carries = ("model", "memory", "seen")
+    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE, Range("alpha", 0.03, 3, log=True))
 
     backbone: str = "mlp"
     training: Training = Training(lr=0.03)
@@ -73,6 +88,7 @@ class DERpp(DER):
         notes="As der, with both terms of the paper on draws of their own; alpha, beta and the "
         "buffer are the paper's for CIFAR-10.",
     )
+    tunes = (*DER.tunes, Range("beta", 0.03, 3, log=True))
 
     alpha: float = Field(0.1, ge=0, description="weight of matching stored logits")
     beta: float = Field(0.5, ge=0, description="weight of stored labels")

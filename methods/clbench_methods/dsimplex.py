@@ -6,7 +6,18 @@ from torch.nn.functional import cross_entropy, linear
 
 from clbench.errors import ClbenchError
 from clbench.memory import Reservoir
-from clbench.method import Card, Field, Method, Network, Space, Training, View, evaluating
+from clbench.method import (
+    LEARNING_RATE,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    View,
+    evaluating,
+)
 from clbench.model.simplex import contrast, simplex
 
 
@@ -25,6 +36,7 @@ class DSimplex(Method):
         "replacement by a larger pretrained network is another kind of update, not played here.",
     )
     carries = ("model", "projection", "memory", "known")
+    tunes = (LEARNING_RATE, Range("weight", 0.01, 1, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

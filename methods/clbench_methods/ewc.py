@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.importance import Labels, QuadraticAnchor, fisher_diagonal
 
 
@@ -24,6 +24,7 @@ class EWC(Method):
         "forgets at every strength below: the known result.",
     )
     carries = ("model", "anchor")
+    tunes = (LEARNING_RATE, Range("strength", 0.1, 1e5, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from clbench.errors import ClbenchError
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.importance import QuadraticAnchor
 from clbench.model.losses import local_cross_entropy
 
@@ -27,6 +27,7 @@ class L2(Method):
         "passes 1; the default keeps clear of it at every rate in use here, and is not the "
         "study's.",
     )
+    tunes = (LEARNING_RATE, Range("strength", 1e-3, 10, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

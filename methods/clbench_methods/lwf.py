@@ -2,7 +2,7 @@
 
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.losses import distillation
 
 
@@ -15,6 +15,11 @@ class LwF(Method):
         family="distillation",
         notes="Single head: cross-entropy runs over all classes seen, distillation over the "
         "classes that the old model knew, both on the new data. The paper's warm-up is left out.",
+    )
+    tunes = (
+        LEARNING_RATE,
+        Range("strength", 0.1, 10, log=True),
+        Range("temperature", 1, 10, log=True),
     )
 
     backbone: str = "mlp"

@@ -2,7 +2,7 @@
 
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.importance import QuadraticAnchor, output_sensitivity
 
 
@@ -22,6 +22,7 @@ class MAS(Method):
         "a single head and new classes it forgets as finetuning does: the known result.",
     )
     carries = ("model", "anchor")
+    tunes = (LEARNING_RATE, Range("strength", 1e-3, 10, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

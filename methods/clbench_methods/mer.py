@@ -7,7 +7,18 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from clbench.memory import Reservoir
-from clbench.method import Batch, Card, Field, Method, Network, Space, Training, View
+from clbench.method import (
+    LEARNING_RATE,
+    Batch,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    View,
+)
 from clbench.model.averaging import interpolate, snapshot
 
 
@@ -25,6 +36,7 @@ class MER(Method):
         "10 remembered samples and the new one make a batch. training.batch_size does not matter.",
     )
     carries = ("model", "memory")
+    tunes = (LEARNING_RATE, Range("beta", 1e-3, 1, log=True), Range("gamma", 0.1, 1, log=True))
     quick = (("batches", 1), ("k", 2))
 
     backbone: str = "mlp"
@@ -71,6 +83,7 @@ class ERReptile(Method):
         "updates; a head's new rows take part from the next interpolation on.",
     )
     carries = ("model", "memory", "slow", "steps")
+    tunes = (LEARNING_RATE, Range("every", 10, 1000, log=True), Range("epsilon", 0.01, 1, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

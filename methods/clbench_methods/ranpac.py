@@ -28,6 +28,7 @@ class RanPAC(Method):
     )
     carries = ("session", "sums", "chosen")
     quick = (("dimensions", 200),)
+    tunes = ()  # each update chooses its ridge; the session is the paper's
 
     features: str = "identity"
     form: Literal["none", "full", "ssf", "adapter"] = "none"

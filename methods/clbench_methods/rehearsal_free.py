@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch.nn.functional import mse_loss
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.losses import (
     distillation,
     local_cross_entropy,
@@ -27,6 +27,7 @@ class PredKD(Method):
         "softened KL over the old. Old classes that come again count as new in their batch. "
         "lambda and the temperature are lwf's.",
     )
+    tunes = (LEARNING_RATE, Range("strength", 0.1, 10, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()
@@ -71,6 +72,7 @@ class FeatKD(Method):
         "entries, and lambda is therefore ours. Cross-entropy runs over the new classes alone; "
         "old classes that come again are in the softmax of their batch.",
     )
+    tunes = (LEARNING_RATE, Range("strength", 0.1, 1e3, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

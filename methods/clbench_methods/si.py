@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.importance import Parameters, QuadraticAnchor
 
 
@@ -24,6 +24,7 @@ class SI(Method):
         "forgets as finetuning does at every strength that does not diverge: the known result.",
     )
     carries = ("model", "anchor")
+    tunes = (LEARNING_RATE, Range("strength", 1e-3, 100, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View
+from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.gaussians import ClassGaussians
 
 
@@ -24,6 +24,7 @@ class SLCA(Method):
         "Gaussian taken anew. Made for pretrained backbones: a random one hardly moves.",
     )
     carries = ("model", "gaussians")
+    tunes = (LEARNING_RATE, Range("slow", 1e-3, 1, log=True))
 
     backbone: str = "mlp"
     training: Training = Training(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from clbench.method import Card, Field, Method, Network, Space, View
+from clbench.method import Card, Field, Method, Network, Range, Space, View
 from clbench.model.prototypes import PooledScatter, discriminant
 
 
@@ -21,6 +21,7 @@ class SLDA(Method):
         "with its own shrinkage, is left out. Features are never trained, and not carried.",
     )
     carries = ("moments",)
+    tunes = (Range("shrinkage", 1e-6, 0.1, log=True),)
 
     features: str = "identity"
     shrinkage: float = Field(1e-4, gt=0, le=1, description="epsilon, the share of the identity")

@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Field, Method, Network, Space, Training, View, evaluating
+from clbench.method import (
+    LEARNING_RATE,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    View,
+    evaluating,
+)
 from clbench.model.averaging import Weights, mean_weights, recompute_batchnorm
 
 AT_A_TIME = 200  # held-out samples in one pass
@@ -27,6 +38,7 @@ class Soup(Method):
         "and out of BatchNorm's statistics; batches are smaller by what they lose to it. "
         "Updates too small for a held-out part are cooked uniformly.",
     )
+    tunes = (LEARNING_RATE, Range("spread", 1, 10, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()

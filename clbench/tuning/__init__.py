@@ -1,0 +1,1 @@
+"""Choosing hyperparameters: the same trials, objective and stream for every method."""

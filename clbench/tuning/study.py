@@ -1,0 +1,85 @@
+"""Tuning several methods on several streams, round by round, under one budget.
+
+A trial is an ordinary run, kept in a ledger: what is finished is not trained again, and a study
+that was stopped goes on with the same command.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from clbench.errors import ClbenchError
+from clbench.measure import load_metrics
+from clbench.metric import Metric
+from clbench.studying import make_runs, share_threads
+from clbench.sweep import DIED, Cell
+from clbench.tuning.applying import tuning_stream
+from clbench.tuning.search import Budget, Search
+
+STARTUP = 10  # trials of TPE that are drawn without looking at values, so all in one round
+
+
+def tune(cells: Sequence[Cell], budget: Budget, processes: int) -> list[Search]:
+    """Search for every cell's method on its stream; a cell a method and stream, of any seed.
+
+    Raises:
+        ClbenchError: a name, hyperparameter, space or protocol is wrong (before any training), no
+            trial of a method has a value, or a process died.
+    """
+    searches = [
+        Search(cell.stream.preset, replace(cell, stream=stream), budget)
+        for cell in cells
+        for stream in [tuning_stream(cell.stream, on_test=budget.on_test)]
+    ]
+    for numbers in _rounds(budget):
+        _play(searches, numbers, processes, f"of {budget.trials}")
+    return searches
+
+
+def load_objective(name: str) -> Metric:
+    """A metric that says of a single run whether it is better than another.
+
+    Raises:
+        ClbenchError: there is no such metric, it has no direction, or needs runs of other methods.
+    """
+    (metric,) = load_metrics([name])[0].values()
+    if metric.direction == "neither":
+        raise ClbenchError(
+            f"objective {metric.id} has no better or worse; take one that has: clbench list metrics"
+        )
+    if needs := [need for need in metric.needs if need.startswith("joint")]:
+        raise ClbenchError(
+            f"objective {metric.id} needs {needs[0]}, the run of another method; take one that is "
+            "a number for a run by itself, such as average_accuracy"
+        )
+    return metric
+
+
+def _rounds(budget: Budget) -> Iterator[range]:
+    """Numbers of trials that are played together: those that wait for no other's value."""
+    first = min(budget.trials, STARTUP) if budget.sampler == "tpe" else budget.trials
+    yield range(first)
+    yield from (range(number, number + 1) for number in range(first, budget.trials))
+
+
+def _play(searches: Sequence[Search], numbers: range, processes: int, title: str) -> None:
+    """Play some trials of all searches, and tell each what came of its own."""
+    asked = [
+        (search, number, search.ask(number))
+        for number in numbers
+        for search in searches
+        if number < search.length
+    ]
+    if not asked:
+        return
+    batches = [search.cells(setting) for search, _, setting in asked]
+    cells = [cell for batch in batches for cell in batch]
+    lanes = min(processes, len(cells))
+    last = f"{numbers[0] + 1}" + f" to {numbers[-1] + 1}" * (len(numbers) > 1)
+    outcomes = iter(make_runs(share_threads(cells, lanes), lanes, f"trial {last} {title}, "))
+    for (search, number, setting), batch in zip(asked, batches, strict=True):
+        made = [next(outcomes) for _ in batch]
+        if any(outcome.error == DIED for outcome in made):
+            raise ClbenchError(f"trial {number + 1} of {search.base.method}: {DIED}")
+        search.tell(number, setting, made)
+    for search in searches:
+        search.check_worth()
