@@ -47,6 +47,7 @@ class Method:
 
     card: ClassVar[Card]
     carries: ClassVar[tuple[str, ...]] = ("model",)
+    remade: ClassVar[bool] = True  # False: what it holds is measured, but cannot be put back
     tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE,)
     quick: ClassVar[tuple[tuple[str, Any], ...]] = ()
     model: Network  # most methods build one; it serves the default predict and embed

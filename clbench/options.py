@@ -48,9 +48,13 @@ class Options:
     device: Annotated[str, Option(help="cpu, cuda, cuda:1, ...")] = "cpu"
     bf16: Annotated[bool, Option("--bf16", help="Passes under bfloat16 autocast.")] = False
     threads: Annotated[int | None, Option(min=1, help="Threads of a run.")] = None
-    carry: Annotated[bool, Option(help="Make the method anew from its state at each update.")] = (
-        True
-    )
+    carry: Annotated[
+        bool | None,
+        Option(
+            "--carry/--no-carry",
+            help="Make the method anew from its state at each update (where it can be).",
+        ),
+    ] = None
     probe_every: Annotated[
         int | None, Option(min=1, help="Ask the method inside updates, so many steps apart.")
     ] = None

@@ -1,5 +1,7 @@
 """One door for plugins: entry points, or `path/to/file.py:Name` wherever a name does.
 
+A framework is a plugin that knows many methods by names of its own: `avalanche:Replay`.
+
 Finding a plugin never imports it; a plugin that fails to import breaks only itself.
 """
 
@@ -17,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from clbench.errors import ClbenchError, unknown
 
-Group = Literal["sources", "streams", "presets", "methods", "metrics"]
+Group = Literal["sources", "streams", "presets", "methods", "metrics", "frameworks"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ def load(group: Group, name: str) -> Any:
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
         return _attribute(_file_module(Path(path)), attribute, name)
+    if group == "methods" and ":" in name:
+        framework, _, its_name = name.partition(":")
+        return load("frameworks", framework)(its_name)
     known = entries(group)
     if name not in known:
         raise unknown(group.removesuffix("s"), name, known)

@@ -54,7 +54,7 @@ def run_record(
         tuning=tuning,
         seed=seed,
         form=settings.form,
-        carry=settings.carry,
+        carry=_carry(kind, settings),
         probe_every=settings.probe_every,
         device=settings.device,
         precision=settings.precision,
@@ -73,6 +73,16 @@ def granted(card: Card, protocol: Protocol) -> tuple[str, ...]:
     """What a control is given beyond the protocol."""
     beyond = [need for need in card.needs if need == "past" and protocol.past == "none"]
     return tuple(beyond) if card.control else ()
+
+
+def _carry(kind: type[Method], settings: Settings) -> bool:
+    """Whether the method is made anew after updates: where it can be, unless that is chosen."""
+    if settings.carry and not kind.remade:
+        raise ClbenchError(
+            f"{kind.card.name} cannot be made anew from its state, as --carry asks: it holds more "
+            "than tensors and plain values; leave --carry out, and its runs are marked"
+        )
+    return kind.remade if settings.carry is None else settings.carry
 
 
 def _stream_record(stream: Stream, source: Source) -> StreamRecord:

@@ -14,7 +14,8 @@ class Settings:
     """`form`: what is kept of predictions. `threads` None: as many as torch takes by itself.
 
     `carry`: the method is made anew from its state after every update; without it, state that a
-    method does not declare would survive, and resuming would give another result.
+    method does not declare would survive, and resuming would give another result. None: wherever
+    the method can be made anew.
     `probe_every`: so many steps apart the method is asked inside updates, too (None: never).
 
     Raises:
@@ -25,7 +26,7 @@ class Settings:
     device: str = "cpu"
     precision: Precision = "float32"
     threads: int | None = None
-    carry: bool = True
+    carry: bool | None = None
     probe_every: int | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ MEANING = {
     "task ids": "the task of each update",
     "past": "all past training data",
     "pretrained": "weights or features from other data",
+    "alive": "objects that live on between updates: the method is not made anew from its state",
     UNKNOWN: "recorded by a version that did not say",
 }
 STORED = {"samples": "replay", "labels": "labels"}
@@ -25,6 +26,7 @@ def uses(record: RunRecord) -> tuple[str, ...]:
     found = {GRANTS[need] for need in method.needs}
     found |= {STORED[method.stores]} if method.stores in STORED else set()
     found |= {"pretrained"} if record.pretrained else set()
+    found |= set() if record.carry else {"alive"}
     return tuple(word for word in MEANING if word in found)
 
 

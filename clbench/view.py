@@ -1,6 +1,7 @@
 """What one update shows a method: the protocol, enforced."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -87,7 +88,7 @@ class View:
                 protocol is online.
         """
         ids = self._granted(with_past=with_past)
-        epochs = self._epochs(training)
+        epochs = self.epochs(training)
         in_order = self.protocol.online and not with_past
         prepare = partial(_prepare, how=training.augment, generator=self.generator)
         total = max(1, epochs * len(ids))
@@ -108,7 +109,7 @@ class View:
         Under a budget of FLOPs as many as it pays for at the price of the second step, at least 1;
         under one of seconds, which cannot be known ahead, all.
         """
-        sizes = _sizes(len(self), training.batch_size) * self._epochs(training)
+        sizes = _sizes(len(self), training.batch_size) * self.epochs(training)
         return self._meter.affords(sizes)
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
@@ -146,10 +147,26 @@ class View:
         """
         return min(self._skipped, default=0)
 
-    def _epochs(self, training: Training) -> int:
+    def epochs(self, training: Training) -> int:
+        """Passes over the update's samples: the protocol's, or else those of `training`."""
         if self.protocol.online:
             return 1
         return training.epochs if self.protocol.epochs is None else self.protocol.epochs
+
+    @contextmanager
+    def metered(self, total: int) -> Iterator[Callable[[int], None]]:
+        """For a training loop of another library, over `total` samples, repeats included.
+
+        What it gives is to be called as each step begins, with the size of its batch.
+        """
+        with self._meter.loop() as loop:
+
+            def step(size: int) -> None:
+                self._before_step(self)
+                loop.step(size)
+                self._pulse(min(1.0, loop.samples / max(1, total)))
+
+            yield step
 
     def _shuffled(self, ids: Tensor) -> Tensor:
         with self._meter.aside():

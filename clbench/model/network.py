@@ -60,14 +60,7 @@ class Network(nn.Module):
 
     def grow(self, n_classes: int) -> None:
         """Widen the head; the known rows stay as they are, the new ones are freshly drawn."""
-        known = self.n_classes
-        if n_classes <= known:
-            return
-        wider = nn.Linear(self.head.in_features, n_classes).to(self.head.weight)
-        with torch.no_grad():
-            wider.weight[:known] = self.head.weight
-            wider.bias[:known] = self.head.bias
-        self.head = wider
+        self.head = widened(self.head, n_classes)
 
     def frozen_copy(self) -> "Network":
         """A teacher: the network as it is now, in eval mode, without gradients."""
@@ -77,6 +70,18 @@ class Network(nn.Module):
         """Load weights, growing the head to theirs first."""
         self.grow(state_dict["head.weight"].shape[0])
         return super().load_state_dict(state_dict, *args, **kwargs)
+
+
+def widened(head: nn.Linear, n_classes: int) -> nn.Linear:
+    """A head for more classes, its known rows as they were; itself where it is as wide already."""
+    known = head.out_features
+    if n_classes <= known:
+        return head
+    wider = nn.Linear(head.in_features, n_classes).to(head.weight)
+    with torch.no_grad():
+        wider.weight[:known] = head.weight
+        wider.bias[:known] = head.bias
+    return wider
 
 
 def _empty_head(features: int) -> nn.Linear:

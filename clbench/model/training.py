@@ -49,14 +49,23 @@ class Training(BaseModel):
 
         return step
 
-    def _optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def optimiser_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        """An optimiser over all that the model trains, for a loop that is not ours.
+
+        It is not fused: other loops take state from some parameters alone, which fused ones refuse.
+        """
+        return self._optimiser(_groups(model, {}, self.lr), fused=False)
+
+    def _optimiser(
+        self, groups: list[dict[str, Any]], *, fused: bool = True
+    ) -> torch.optim.Optimizer:
         decay, lr = self.weight_decay, self.lr
         if self.optimiser == "sgd":
             return torch.optim.SGD(
-                groups, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True
+                groups, lr=lr, momentum=self.momentum, weight_decay=decay, fused=fused
             )
         kind = torch.optim.Adam if self.optimiser == "adam" else torch.optim.AdamW
-        return kind(groups, lr=lr, weight_decay=decay, fused=True)
+        return kind(groups, lr=lr, weight_decay=decay, fused=fused)
 
 
 def _half_cosine(steps: int, i: int) -> float:
