@@ -74,9 +74,8 @@ def test_a_terminal_has_a_column_of_them(scores: Scores, width: int) -> None:
     assert lines == [["er", "replay"], ["big", "pretrained"], ["old", "?"]]  # others stand above
     assert line_of(text, "lwf").split()[1] == "1"  # the number of seeds comes next
     words = " ".join(text.split())
-    assert {word: f"{word}: {MEANING[word]}" in words for word in MEANING} == (
-        dict.fromkeys(MEANING, True) | {"labels": False}
-    )
+    explained = {word for word, about in MEANING.items() if f"{word}: {about}" in words}
+    assert explained == {"replay", "task ids", "past", "pretrained", "?"}
 
 
 def test_a_page_has_a_column_of_them_and_cards_say_more(scores: Scores) -> None:
@@ -95,8 +94,9 @@ def test_json_has_them(scores: Scores) -> None:
 
 def test_a_single_run_says_it_in_its_head(scores: Scores) -> None:
     heads = [printed(run_table(run, scores.metrics)).splitlines()[0] for run in scores.runs]
-    assert heads[0] == "er on fake, seed 0, uses replay"
-    assert heads[2] == "lwf on fake, seed 0"
+    assert heads[0].startswith("er on fake, seed 0, uses replay")
+    assert heads[2].startswith("lwf on fake, seed 0")
+    assert "uses" not in heads[2]
 
 
 def test_where_nothing_is_used_there_is_no_column(tmp_path: Path) -> None:
