@@ -1,5 +1,6 @@
 """The command that makes a row's runs again."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -35,7 +36,8 @@ def _lines(words: Sequence[str]) -> str:
 
 
 def _verb(record: RunRecord, seeds: Sequence[int]) -> list[str]:
-    names = [record.method.name, record.stream.name]
+    preset = re.sub(r"\+\w+=[^+]*", "", record.stream.name)  # what differs is spelled out below
+    names = [record.method.name, preset]
     if len(seeds) == 1:
         return ["clbench", "run", *names, "--seed", str(seeds[0])]
     return ["clbench", "sweep", *names, "--seeds", ",".join(map(str, seeds))]

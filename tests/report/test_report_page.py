@@ -191,6 +191,16 @@ def test_one_seed_is_run_and_not_counted() -> None:
     assert command([run_record(STREAM, seed=3)]).startswith("clbench run fake fake \\\n  --seed 3")
 
 
+def test_the_command_opens_the_preset_and_gives_what_differs_as_options() -> None:
+    changed = {"name": "digits+tuning+flops=1000+memory_adjusted=True"}
+    stream = STREAM.model_copy(
+        update={**changed, "protocol": {"flops": 1000, "memory_adjusted": True}}
+    )
+    words = command([run_record(stream, seed=3)]).replace(" \\\n ", "")
+    assert words.startswith("clbench run fake digits+tuning --seed 3 ")
+    assert "--protocol flops=1000 --protocol memory_adjusted=true" in words
+
+
 def test_a_report_needs_no_torch() -> None:
     code = "import sys, clbench.report.page, clbench.report.terminal; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
