@@ -48,6 +48,19 @@ def check_plays(card: Card, stream: Stream) -> None:
         )
 
 
+def check_probes(every: int | None, stream: Stream) -> None:
+    """Refuse probes inside updates whose budget is time: they would decide where training stops.
+
+    Raises:
+        ClbenchError: there are both.
+    """
+    if every is not None and stream.protocol.seconds is not None:
+        raise ClbenchError(
+            f"{stream.name} has a budget of {stream.protocol.seconds:g} seconds, of which probes "
+            "would take a part; leave --probe-every out, or set a budget of flops"
+        )
+
+
 def check_device(name: str) -> None:
     """Refuse a device that is not there.
 

@@ -15,7 +15,7 @@ from clbench.card import Card
 from clbench.environment import environment
 from clbench.errors import ClbenchError
 from clbench.method import Method, make_method
-from clbench.possible import check_device, check_plays
+from clbench.possible import check_device, check_plays, check_probes
 from clbench.record import (
     EvalRecord,
     MethodRecord,
@@ -46,6 +46,7 @@ def run_record(
     method = make_method(kind, hyperparameters)
     card = method.declared()
     check_plays(card, stream)
+    check_probes(settings.probe_every, stream)
     check_device(settings.device)
     return RunRecord(
         stream=_stream_record(stream, source),

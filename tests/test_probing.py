@@ -142,6 +142,19 @@ class TestLearningIsNotDisturbed:
             assert cost.pop("flops_probe") >= 0
             assert cost == plain.read_json(version, "cost.json")
 
+    def test_a_budget_of_flops_ends_where_it_would(self, tmp_path: Path) -> None:
+        tiny = tiny_stream(flops=60_000)
+        plain, with_probes = tiny.play(Guided, tmp_path / "1"), probed(tiny, Guided, tmp_path / "2")
+        books = [each.read_json(3, "cost.json") for each in (plain, with_probes)]
+        assert books[0] == {k: v for k, v in books[1].items() if k != "flops_probe"}
+        assert books[0]["stopped_by"] == "flops"
+        assert plain.read(3, "state.safetensors") == with_probes.read(3, "state.safetensors")
+
+    def test_a_budget_of_seconds_has_no_room_for_probes(self, tmp_path: Path) -> None:
+        with pytest.raises(ClbenchError, match=r"tiny has a budget of 5 seconds, .*--probe-every"):
+            probed(tiny_stream(seconds=5), Guided, tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
     def test_without_probes_nothing_is_said_of_them(self, tiny: Tiny, tmp_path: Path) -> None:
         ledger = tiny.play(Guided, tmp_path)
         text = b"".join(p.read_bytes() for p in ledger.path.rglob("*.json"))

@@ -10,8 +10,6 @@ from clbench.record import StreamRecord
 from clbench.report.picture import Picture, figure, numbers, percent_axis, safe, short
 from clbench.report.theme import COLOURS, DASHES, GREY
 
-MOST_NAMED = 10  # evaluation sets in a legend
-
 
 def accuracy_inside(label: str, trace: Trace, stream: StreamRecord) -> Picture:
     """Accuracy on each evaluation set of test samples against the steps of all updates."""
@@ -21,8 +19,6 @@ def accuracy_inside(label: str, trace: Trace, stream: StreamRecord) -> Picture:
         [_line(i, name, trace, at) for i, name in enumerate(names)],
         height=320,
         hovermode="closest",
-        showlegend=len(names) <= MOST_NAMED,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         shapes=[_boundary(int(at[end])) for end in ends[:-1]],
         xaxis={"title": {"text": "training steps"}, "tickformat": "d", "showgrid": False},
         yaxis=percent_axis("accuracy", range=[-2, 102]),

@@ -22,7 +22,8 @@ MATRIX = (
 )
 INSIDE = (
     "Accuracy on each evaluation set, on at most 256 of its samples, after so many training steps "
-    "of the run with the lowest seed. Dots and dotted lines: where updates end."
+    "of the run with the lowest seed. A line begins where its set is first asked; point at it for "
+    "the name. Dots and dotted lines: where updates end."
 )
 FLIPS = (
     "Share of the samples that the older version had learnt whose answer an update turned right "
