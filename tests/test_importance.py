@@ -135,6 +135,20 @@ def test_convolutions_in_the_layout_that_networks_have(shape: tuple[int, ...]) -
     assert_close(found, expected, rtol=1e-3, atol=1e-7)
 
 
+def test_importance_is_found_in_full_precision() -> None:
+    torch.manual_seed(0)
+    shape, backbone = (3, 32, 32), "resnet10t"  # with BatchNorm, which autocast and vmap refuse
+    plain = Network(backbone, Space(shape, torch.device("cpu")))
+    rounded = Network(backbone, Space(shape, torch.device("cpu"), "bfloat16"))
+    plain.grow(3)
+    rounded.load_state_dict(plain.state_dict())
+    x, y = torch.rand(4, *shape), torch.tensor([0, 1, 2, 0])
+    found = [fisher_diagonal(each, chunks(x, y), "empirical") for each in (plain, rounded)]
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert rounded.space.precision == "bfloat16"
+    assert not torch.equal(plain.eval()(x), rounded.eval()(x))
+
+
 def test_sampled_converges_to_exact() -> None:
     model, x, y = vectors()
     exact = fisher_diagonal(model, chunks(x, y), "exact")

@@ -9,10 +9,13 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from clbench.errors import ClbenchError
-from clbench.model.network import Network, evaluating
+from clbench.model.network import Network, evaluating, full_precision
 from clbench.view import Batch
 
-AT_A_TIME = 1 << 26  # gradient values that are held together, 256 MiB
+# Gradient values that are held together: 256 MiB, on a CPU 16 MiB, which stay near its caches and
+# so take down to a third of the time.
+AT_A_TIME = 1 << 26
+AT_A_TIME_CPU = 1 << 22
 Parameters = dict[str, Tensor]
 Labels = Literal["exact", "sampled", "empirical"]
 
@@ -73,8 +76,11 @@ def _mean_gradient(
         return function(functional_call(model, {**params, **buffers}, (x[None],))[0], y)
 
     gradients = vmap(grad(asked), in_dims=(None, 0, 0))
-    rows = max(1, AT_A_TIME // max(1, sum(p.numel() for p in parameters.values())))
-    with evaluating(model):
+    on_cpu = all(p.device.type == "cpu" for p in parameters.values())
+    values = AT_A_TIME_CPU if on_cpu else AT_A_TIME
+    rows = max(1, values // max(1, sum(p.numel() for p in parameters.values())))
+    # bfloat16 has 8 bits: too few for squares of small gradients.
+    with evaluating(model), full_precision(model):
         for batch in chunks:
             count += len(batch)
             for x, y, weight in _questions(model, batch, labels, rows):
@@ -113,16 +119,17 @@ class QuadraticAnchor:
 
     def __init__(self) -> None:
         self.terms: list[tuple[Parameters, Parameters]] = []  # importance, anchor
+        self._rows = _Rows()
 
     def penalty(self, model: Network) -> Tensor:
         """The sum over all terms, a scalar; parameters that grew count by their old rows."""
-        total = torch.zeros((), device=model.head.weight.device)
-        for importance, anchor in self.terms:
-            for name, p in model.named_parameters():
-                if name in importance:
-                    old = p[: len(anchor[name])] if p.ndim else p
-                    total = total + (importance[name] * (old - anchor[name]).square()).sum()
-        return total / 2
+        held = {name for importance, _ in self.terms for name in importance}
+        now = {name: p for name, p in model.named_parameters() if name in held}
+        if not now:
+            return torch.zeros((), device=model.head.weight.device)
+        importance, anchor = self._rows.of(self.terms, {name: p.numel() for name, p in now.items()})
+        values = torch.cat([p.flatten() for p in now.values()])
+        return (importance * (values - anchor).square()).sum() / 2
 
     def add(self, importance: Parameters, model: Network) -> None:
         """Anchor the model where it is, weighted by the importance."""
@@ -146,6 +153,39 @@ class QuadraticAnchor:
         """Take over saved terms."""
         ordered = sorted(state.items(), key=lambda item: int(item[0]))
         self.terms = [(term["importance"], term["anchor"]) for _, term in ordered]
+
+
+class _Rows:
+    """Importance and anchor of all terms as [terms, values], made anew when one of them changes.
+
+    One operation over all is many times as fast as some for each parameter of each term.
+    """
+
+    def __init__(self) -> None:
+        self._key: list[object] = []
+        self._terms: list[tuple[Parameters, Parameters]] = []  # held, so that no id is used again
+        self._found: tuple[Tensor, Tensor]
+
+    def of(
+        self, terms: list[tuple[Parameters, Parameters]], sizes: dict[str, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Both, in the order of parameters of these sizes; rows that came later are 0."""
+        tensors = [t for term in terms for part in term for t in part.values()]
+        key: list[object] = [sizes, *((id(t), t._version) for t in tensors)]
+        if key != self._key:
+            importance, anchor = (
+                torch.stack([_end_to_end(term[i], sizes) for term in terms]) for i in (0, 1)
+            )
+            self._key, self._terms, self._found = key, list(terms), (importance, anchor)
+        return self._found
+
+
+def _end_to_end(part: Parameters, sizes: dict[str, int]) -> Tensor:
+    device = next(iter(part.values())).device
+    rows = [part[name].flatten() if name in part else None for name in sizes]
+    filled = [torch.zeros(0, device=device) if row is None else row for row in rows]
+    ends = zip(filled, sizes.values(), strict=True)
+    return torch.cat([F.pad(row, (0, size - len(row))) for row, size in ends])
 
 
 def _values(model: Network) -> Parameters:

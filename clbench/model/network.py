@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class Network(nn.Module):
 
     def __init__(self, backbone: str, space: Space) -> None:
         super().__init__()
-        self._space = space
+        self.space = space
         self.backbone = build_backbone(parse_spec(backbone), space.shape)
         self.head = _empty_head(self.backbone.num_features)
         self.to(space.device)
@@ -54,9 +54,9 @@ class Network(nn.Module):
             return self.backbone(x).float()  # type: ignore[no-any-return]
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self._space.precision == "float32":
+        if self.space.precision == "float32":
             return nullcontext()
-        return torch.autocast(self._space.device.type, torch.bfloat16)
+        return torch.autocast(self.space.device.type, torch.bfloat16)
 
     def grow(self, n_classes: int) -> None:
         """Widen the head; the known rows stay as they are, the new ones are freshly drawn."""
@@ -89,6 +89,20 @@ def _empty_head(features: int) -> nn.Linear:
     head.weight, head.bias = nn.Parameter(head.weight[:0]), nn.Parameter(head.bias[:0])
     head.out_features = 0
     return head
+
+
+@contextmanager
+def full_precision(module: nn.Module) -> Iterator[None]:
+    """Passes in float32, whatever the run's precision, of every network in a module."""
+    networks = [part for part in module.modules() if isinstance(part, Network)]
+    spaces = [network.space for network in networks]
+    for network in networks:
+        network.space = replace(network.space, precision="float32")
+    try:
+        yield
+    finally:
+        for network, space in zip(networks, spaces, strict=True):
+            network.space = space
 
 
 @contextmanager
