@@ -29,7 +29,6 @@ from odd_methods import Guided
 from tiny import Tiny, tiny_stream
 
 EVERY_METHOD = sorted(plugin.entries("methods"))
-SLOW = {"gdumb": {"passes": 2}, "mer": {"batches": 1, "k": 2}}
 
 
 def probing(every: int | None, **changes: Any) -> Settings:
@@ -132,7 +131,7 @@ class TestLearningIsNotDisturbed:
         kind = plugin.load("methods", name)
         past = "all" if "past" in kind.card.needs else "none"
         tiny = tiny_stream(past=past, task_ids="task-ids" in kind.card.needs)
-        given = {"hyperparameters": SLOW.get(name, {})}
+        given = {"hyperparameters": dict(kind.quick)}
         plain = tiny.play(kind, tmp_path / "plain", **given)
         with_probes = probed(tiny, kind, tmp_path / "probed", **given)
         changed = {name.rpartition("/")[2] for name in differences(plain, with_probes)}
