@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticUndefined
+
 from clbench.errors import ClbenchError, unknown
 from clbench.metric import Metric
 from clbench.opening import TUNING, open_preset
@@ -20,7 +22,7 @@ def details(name: str) -> dict[str, Any]:
     Raises:
         ClbenchError: there is none, or it does not import.
     """
-    if ".py:" in name:
+    if ":" in name:  # of a file, or of a framework
         plugin = load("methods", name)
         return _metric(plugin) if isinstance(plugin, Metric) else _method(name)
     if name.endswith(".toml"):
@@ -87,7 +89,8 @@ def _hyperparameters(kind: Any) -> dict[str, str]:
 def _hyperparameter(field: Any, default: Any) -> str:
     bounds = "".join(f", {bound}" for bound in field.metadata)
     about = f"  {field.description}" if field.description else ""
-    return f"{default!r} ({_type(field.annotation)}{bounds}){about}"
+    usual = "needed" if default is PydanticUndefined else repr(default)
+    return f"{usual} ({_type(field.annotation)}{bounds}){about}"
 
 
 def _type(annotation: Any) -> str:

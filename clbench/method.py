@@ -115,6 +115,10 @@ def make_method(kind: type[Method], hyperparameters: Mapping[str, Any]) -> Metho
         name = ".".join(map(str, first["loc"]))
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise unknown(f"hyperparameter of {kind.card.name}", name, known_names(kind)) from None
+        if first["type"].startswith("missing"):
+            raise ClbenchError(
+                f"{kind.card.name} needs a value for its hyperparameter {name}: --set {name}=..."
+            ) from None
         raise ClbenchError(
             f"hyperparameter {name} of {kind.card.name}: {first['msg']}, got {first['input']!r}"
         ) from None

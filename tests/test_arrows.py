@@ -15,7 +15,7 @@ PACKAGES = {"clbench": ROOT, "clbench_methods": ROOT / "methods"}
 PACKAGES["clbench_scenarios"] = ROOT / "scenarios"
 LEFT = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 LEFT += ("augment", "recording", "source", "stream", "document", "ledger", "record", "prediction")
-LEFT += ("panel", "prober", "tracefile")
+LEFT += ("interop", "panel", "prober", "tracefile")
 LEFT += ("budget", "counter", "live", "spending")
 RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "summary", "compare")
 RIGHT += ("pairing", "label", "report", "tracing")
@@ -24,7 +24,7 @@ RIGHT += ("alike",)
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
 PLAYERS += ("prober",)
-PLAYERS += ("counter", "live", "spending")
+PLAYERS += ("interop", "counter", "live", "spending")
 
 
 def modules() -> dict[str, Path]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from clbench.details import details
 from clbench.errors import ClbenchError
 from clbench.evidence import Evidence
 from clbench.ledger import Ledger
@@ -73,7 +74,7 @@ def test_a_strategy_that_is_not_there_suggests_the_nearest() -> None:
 def test_hyperparameters_are_the_constructors_arguments() -> None:
     with pytest.raises(ClbenchError, match=r"unknown hyperparameter of avalanche:Replay 'memsize'"):
         make_method(load_method("avalanche:Replay"), {"memsize": 3})
-    with pytest.raises(ClbenchError, match="hyperparameter ewc_lambda of avalanche:EWC"):
+    with pytest.raises(ClbenchError, match=r"avalanche:EWC needs a value for .* ewc_lambda"):
         make_method(load_method("avalanche:EWC"), {})
     with pytest.raises(ClbenchError, match="two of its parts have an argument 'mem_size'"):
         load_method("avalanche:Replay+GDumb")
@@ -101,6 +102,14 @@ def test_experiences_are_the_updates_of_the_stream(preset: str) -> None:
         assert (y, task) == (data.targets[0], update.task or 0)
     for experience, evaluation in zip(made.test_stream, stream.evals, strict=True):
         assert list(experience.dataset.ids) == evaluation.samples.tolist()
+
+
+@needs_avalanche
+def test_its_card_and_hyperparameters_are_shown() -> None:
+    found = details("avalanche:EWC")
+    assert (found["paper"], found["stores"]) == ("1612.00796", "statistics")
+    assert found["hyperparameters"]["ewc_lambda"] == "needed (float)"
+    assert found["hyperparameters"]["mode"] == "'separate' (str)"
 
 
 @needs_avalanche

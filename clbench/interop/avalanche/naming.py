@@ -75,6 +75,8 @@ def method_class(name: str) -> type[Method]:
         "arguments": tuple(tuple(_own(part)) for part in parts),
         **{key: default for key, (_, default) in fields.items() if default is not inspect._empty},
     }
+    if any(default is inspect._empty for _, default in fields.values()):
+        namespace["tunes"] = ()  # a search starts from defaults, and it has not all
     if first in FIXED_WIDTH:
         namespace["__annotations__"]["room"] = int
         namespace["room"] = Field(100, ge=1, description="classes that it is made for")
