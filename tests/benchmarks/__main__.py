@@ -23,6 +23,7 @@ SECTIONS = {
     "overhead": "the runner over a hand-written loop",
     "avalanche": "speed beside Avalanche",
     "agreement": "accuracies beside Avalanche",
+    "parity": "eleven methods beside Avalanche's",
     "frozen": "ten seeds on frozen features",
     "startup": "the command line",
     "scoring": "a thousand runs",

@@ -7,6 +7,7 @@ seen so far and not the whole stream.
 
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -72,7 +73,9 @@ def _play(strategy: Any, scenario: Any, updates: int) -> Played:
         start = time.perf_counter()
         strategy.train(experience)
         trained = time.perf_counter()
-        accuracies.append(_read(strategy.eval(scenario.test_stream[: index + 1]), index + 1))
+        accuracies.append(
+            read_accuracies(strategy.eval(scenario.test_stream[: index + 1]), index + 1)
+        )
         parts["training"].append(trained - start)
         parts["evaluation"].append(time.perf_counter() - trained)
     return Played(accuracies, parts, strategy.model)
@@ -108,6 +111,7 @@ def _strategy(setting: Setting, scenario: Any, plugins: list[Any]) -> Any:
     )
 
 
-def _read(found: dict[str, float], count: int) -> list[float]:
-    name = "Top1_Acc_Exp/eval_phase/test_stream/Task000/Exp{:03d}"
-    return [found[name.format(index)] for index in range(count)]
+def read_accuracies(found: Mapping[str, float], count: int) -> list[float]:
+    """Accuracy on each of the first test sets, from the metrics of an evaluation."""
+    by_set = {name.rpartition("/")[2]: value for name, value in found.items() if "Acc_Exp" in name}
+    return [by_set[f"Exp{index:03d}"] for index in range(count)]

@@ -1,9 +1,9 @@
 """Avalanche's streams and models for a setting: same samples, order of classes, architecture.
 
 `images` is how its own split data sets are made: PIL images, transformed one by one. `tensors` is
-as fast as it was found to go: digits are floats in memory, with no transform left to do, and
-colour images are tensors, cropped and flipped one by one by torchvision. The memory layout is
-torch's default, and each ReLU comes before its pooling, which is faster in that layout.
+as fast as it was found to go: floats in memory, with no transform left to do but, for colour
+images, cropping and flipping one by one by torchvision. The memory layout is torch's default, and
+each ReLU comes before its pooling, which is faster in that layout.
 """
 
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import transforms
 
+from clbench.interop import avalanche as interop
 from clbench.model.backbone import SMALL
 from clbench.source.base import Split
 from tests.benchmarks.setting import Setting
@@ -24,21 +25,18 @@ from tests.benchmarks.setting import Setting
 Form = Literal["images", "tensors"]
 
 
-class InMemory(Dataset[tuple[Any, int]]):
-    """Samples and labels in memory."""
+class Images(Dataset[tuple[Any, int]]):
+    """PIL images and labels in memory."""
 
-    def __init__(self, split: Split, form: Form, *, ready: bool) -> None:
-        self.form, self.targets = form, split.y.tolist()
-        raw = torch.from_numpy(split.x.copy())
-        self.x = raw.float() / 255 if ready else raw
+    def __init__(self, split: Split) -> None:
+        self.targets = split.y.tolist()
         self.images = np.ascontiguousarray(split.x.transpose(0, 2, 3, 1)).squeeze()
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        x = self.x[index] if self.form == "tensors" else Image.fromarray(self.images[index])
-        return x, self.targets[index]
+        return Image.fromarray(self.images[index]), self.targets[index]
 
 
 class Growing(nn.Module):
@@ -66,17 +64,18 @@ def _relu_before_pooling(body: nn.Module) -> nn.Module:
 def benchmark(setting: Setting, form: Form) -> Any:
     """The stream of a setting, as Avalanche makes it."""
     opened = setting.opened
-    cropped = opened.recipe["training"].get("augment") == "crop-flip"
+    augment = opened.recipe["training"].get("augment", "none")
+    if form == "tensors":
+        return interop.benchmark(opened.stream, opened.source, augment)
     crops = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-    last = transforms.ToTensor() if form == "images" else transforms.ConvertImageDtype(torch.float)
-    ready = form == "tensors" and not cropped
+    cropped = augment == "crop-flip"
     return nc_benchmark(
-        InMemory(opened.source.train, form, ready=ready),
-        InMemory(opened.source.test, form, ready=ready),
+        Images(opened.source.train),
+        Images(opened.source.test),
         n_experiences=len(opened.stream.class_order) // len(opened.stream.updates[0].classes),
         task_labels=False,
         fixed_class_order=opened.stream.class_order.tolist(),
         class_ids_from_zero_from_first_exp=True,
-        train_transform=None if ready else transforms.Compose([*(crops * cropped), last]),
-        eval_transform=None if ready else last,
+        train_transform=transforms.Compose([*(crops * cropped), transforms.ToTensor()]),
+        eval_transform=transforms.ToTensor(),
     )
