@@ -104,8 +104,9 @@ class TestAgainstALoopOverSamples:
         whole = fisher_diagonal(model, chunks(x, y), labels)
         for size in (1, 4):
             assert_close(fisher_diagonal(model, chunks(x, y, size), labels), whole)
-        monkeypatch.setattr(importance, "AT_A_TIME", 100)  # gradients held together: two samples
-        assert_close(fisher_diagonal(model, chunks(x, y), labels), whole)
+        for held in (100, 1):  # gradients held together: of two samples, of one
+            monkeypatch.setattr(importance, "AT_A_TIME_CPU", held)
+            assert_close(fisher_diagonal(model, chunks(x, y), labels), whole)
 
     def test_repeated_samples_change_nothing(self, make: Any) -> None:
         model, x, y = make()

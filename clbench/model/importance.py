@@ -1,6 +1,7 @@
 """How much each parameter matters for what was learned, and the penalty for moving it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Literal
 
 import torch
@@ -75,10 +76,10 @@ def _mean_gradient(
     def asked(params: Parameters, x: Tensor, y: Tensor) -> Tensor:
         return function(functional_call(model, {**params, **buffers}, (x[None],))[0], y)
 
-    gradients = vmap(grad(asked), in_dims=(None, 0, 0))
     on_cpu = all(p.device.type == "cpu" for p in parameters.values())
     values = AT_A_TIME_CPU if on_cpu else AT_A_TIME
     rows = max(1, values // max(1, sum(p.numel() for p in parameters.values())))
+    gradients = partial(_alone, grad(asked)) if rows == 1 else vmap(grad(asked), (None, 0, 0))
     # bfloat16 has 8 bits: too few for squares of small gradients.
     with evaluating(model), full_precision(model):
         for batch in chunks:
@@ -87,6 +88,16 @@ def _mean_gradient(
                 for name, g in gradients(parameters, x, y).items():
                     sums[name] += torch.einsum("b,b...->...", weight.to(g), magnitude(g))
     return {name: total / max(1, count) for name, total in sums.items()}
+
+
+def _alone(
+    gradient: Callable[[Parameters, Tensor, Tensor], Parameters],
+    parameters: Parameters,
+    x: Tensor,
+    y: Tensor,
+) -> Parameters:
+    """Gradients [1, ...] of one row: a convolution with weights a row takes 4 times as long."""
+    return {name: g[None] for name, g in gradient(parameters, x[0], y[0]).items()}
 
 
 def _questions(

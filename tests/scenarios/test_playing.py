@@ -10,6 +10,7 @@ from clbench.opening import open_preset
 from clbench.play import play
 from clbench.plugin import load
 from clbench.preset import presets
+from clbench.running import hyperparameters, load_method
 from clbench.score import score_runs
 from clbench.settings import Settings
 
@@ -35,6 +36,7 @@ def test_it_is_played_and_scored(name: str, tmp_path: Path) -> None:
 def test_online_replay_keeps_what_plain_training_loses(tmp_path: Path) -> None:
     opened, final = open_preset("online-digits"), {}
     for name in ("er", "finetune"):
-        run = (opened.stream, opened.source, load("methods", name), dict(opened.recipe), 0)
+        kind = load_method(name)
+        run = (opened.stream, opened.source, kind, hyperparameters(kind, opened.recipe, {}), 0)
         final[name] = Evidence(play(*run, tmp_path, Settings(threads=1))).correct[-1].mean()
     assert final["er"] > 2 * final["finetune"]
