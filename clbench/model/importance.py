@@ -36,7 +36,7 @@ def fisher_diagonal(model: Network, chunks: Iterable[Batch], labels: Labels) -> 
     def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
         return F.log_softmax(logits, dim=0).gather(0, y[None])[0]
 
-    return _mean_gradient(model, chunks, log_likelihood, torch.square, labels)
+    return _mean_gradient(model, chunks, log_likelihood, Tensor.square_, labels)
 
 
 def output_sensitivity(model: Network, chunks: Iterable[Batch]) -> Parameters:
@@ -52,7 +52,7 @@ def output_sensitivity(model: Network, chunks: Iterable[Batch]) -> Parameters:
     def squared_norm(logits: Tensor, y: Tensor) -> Tensor:
         return logits.square().sum()
 
-    return _mean_gradient(model, chunks, squared_norm, torch.abs, "empirical")
+    return _mean_gradient(model, chunks, squared_norm, Tensor.abs_, "empirical")
 
 
 def _mean_gradient(
@@ -86,8 +86,16 @@ def _mean_gradient(
             count += len(batch)
             for x, y, weight in _questions(model, batch, labels, rows):
                 for name, g in gradients(parameters, x, y).items():
-                    sums[name] += torch.einsum("b,b...->...", weight.to(g), magnitude(g))
+                    _add_weighted(sums[name], magnitude(g), weight)
     return {name: total / max(1, count) for name, total in sums.items()}
+
+
+def _add_weighted(total: Tensor, rows: Tensor, weight: Tensor) -> None:
+    """Add rows [b, ...], each times its weight [b]; one row without a copy, which may be large."""
+    if len(rows) == 1:
+        total.add_(rows[0], alpha=float(weight[0]))
+    else:
+        total += (weight.to(rows) @ rows.flatten(1)).view_as(total)
 
 
 def _alone(
