@@ -65,7 +65,8 @@ def _for_images(pair: Pair) -> Pair:
     for values in (given, options):
         values |= {"room": 20} if "room" in values else {}
     given |= {"passes": SHORT.epochs} if "passes" in given else {}
-    return replace(pair, given=given, options=options)
+    lr = pair.lr and pair.lr / 30  # momentum and a network that a strong penalty blows up
+    return replace(pair, given=given, options=options, lr=lr)
 
 
 def _compare(setting: Setting, pair: Pair, made: Any, seeds: int) -> tuple[list[Result], float]:

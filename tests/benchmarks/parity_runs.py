@@ -72,6 +72,7 @@ def _strategy(setting: Setting, pair: Pair, seed: int) -> Any:
     method: Any = make_method(kind, recipe(setting, name, pair.options))
     method.build(Space(setting.opened.source.train.shape, torch.device("cpu")))
     strategy = method.strategy
+    strategy.model.to(memory_format=torch.contiguous_format)  # as its A-GEM needs
     strategy.train_epochs = pair.epochs or setting.epochs
     strategy.evaluator.metrics += accuracy_metrics(experience=True)
     if pair.change:
