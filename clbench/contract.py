@@ -5,20 +5,21 @@ and what would be right.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clbench import state
 from clbench.archive import differences
 from clbench.conduct import asks_again, keeps
 from clbench.cost import FlopMeter
 from clbench.method import Method
+from clbench.model.modes import modules_in
 from clbench.play import Run
 from clbench.subject import Subject, digits, garbled, inputs, played
 
@@ -286,17 +287,7 @@ def _alike(one: Any, two: Any) -> bool:
 
 def modes(method: Method) -> list[bool]:
     """Train or eval mode of every module that the method holds, in containers too."""
-    return [part.training for module in _modules(vars(method)) for part in module.modules()]
-
-
-def _modules(held: Any) -> Iterator[nn.Module]:
-    if isinstance(held, nn.Module):
-        yield held
-    elif isinstance(held, Mapping):
-        yield from _modules(list(held.values()))
-    elif isinstance(held, Iterable) and not isinstance(held, str | bytes | Tensor | Iterator):
-        for each in held:
-            yield from _modules(each)
+    return [part.training for module in modules_in(vars(method)) for part in module.modules()]
 
 
 def close(one: Tensor, two: Tensor, what: str, remedy: str) -> None:

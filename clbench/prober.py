@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Generator
 
 from clbench import answers
 from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.method import Method
+from clbench.model.modes import modes_kept
 from clbench.panel import Panel, predicted
 from clbench.prediction import FloatArray
 from clbench.samples import Samples
@@ -127,23 +128,10 @@ def undisturbed(method: Method, generator: Generator, device: torch.device) -> I
     Not inference mode: a tensor that a network computes once and keeps, such as a table of
     positions, could not be trained with afterwards.
     """
-    modes = [(part, part.training) for held in _modules(vars(method)) for part in held.modules()]
     drawn = generator.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
+    forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with modes_kept(vars(method)), forked, torch.no_grad():
         try:
             yield
         finally:
             generator.set_state(drawn)
-            for part, mode in modes:
-                part.training = mode
-
-
-def _modules(held: object) -> Iterator[nn.Module]:
-    """Networks that a method holds, in its containers too."""
-    if isinstance(held, nn.Module):
-        yield held
-    elif isinstance(held, Mapping):
-        yield from _modules(list(held.values()))
-    elif isinstance(held, list | tuple):
-        for each in held:
-            yield from _modules(each)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.model.backbone import build_backbone
+from clbench.model.modes import modes_kept
 from clbench.settings import Precision
 from clbench.spec import parse_spec
 
@@ -108,11 +109,6 @@ def full_precision(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Eval mode without gradients, with every submodule's mode put back after."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    with modes_kept(module), torch.no_grad():
+        module.eval()
+        yield

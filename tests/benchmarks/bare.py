@@ -72,12 +72,6 @@ def learn(
             optimiser.step()
 
 
-def split(ids: Tensor, size: int) -> list[Tensor]:
-    """Batches; a last sample alone joins the batch before."""
-    parts = list(ids.split(size))
-    return [*parts[:-2], torch.cat(parts[-2:])] if len(parts[-1]) == 1 < len(parts) else parts
-
-
 @torch.inference_mode()
 def evaluate(model: nn.Module, x: Tensor, y: Tensor, tests: list[Tensor]) -> list[float]:
     """Accuracy on each test set."""
