@@ -18,7 +18,6 @@ classes of the sample's own update are compared as well, at strengths that they 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from clbench.evidence import Evidence
 from clbench.ledger import Ledger
 from clbench.prediction import from_parquet
 from clbench.statistics import Interval, mean_interval
+from tests.benchmarks.er_after import AFTER
 from tests.benchmarks.measure import Result
 from tests.benchmarks.setting import MLP, Setting, run_ours
 
@@ -46,7 +46,6 @@ class Pair:
     setting: Setting = MLP
 
 
-AFTER = str(Path(__file__).with_name("er_after.py")) + ":ERAfter"
 LWF = {"strength": DISTILLATION, "temperature": TEMPERATURE}
 EWC = {"strength": PENALTY, "labels": "empirical"}
 PAIRS = (

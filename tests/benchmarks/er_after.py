@@ -5,12 +5,15 @@ as many remembered samples as a full one.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
 
 from clbench.method import Batch, Card, View
 from clbench_methods.er import ER
+
+AFTER = f"{Path(__file__)}:ERAfter"
 
 
 class ERAfter(ER):

@@ -57,7 +57,7 @@ def test_full_is_every_parameter() -> None:
 
 
 def test_film_is_the_scale_and_shift_of_the_norms() -> None:
-    norms = {"body.1", "body.5"}  # convolution, norm, pooling, ReLU, convolution, norm, ...
+    norms = {"body.2", "body.6"}  # convolution, pooling, norm, ReLU, convolution, pooling, ...
     names = adapt(built(CONVNET), "film")
     assert set(names) == {f"{norm}.{part}" for norm in norms for part in ("weight", "bias")}
 
