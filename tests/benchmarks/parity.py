@@ -3,7 +3,7 @@
 Same stream, samples, network, batch sizes, epochs and optimiser settings; the sides take turns, and
 times are the quietest of each stage over the seeds. Where a pair as it comes does not agree, the
 same pair with the cause taken away follows. Accuracies are compared on tensors; speed also beside
-its data as PIL images, and on the convolutional network.
+its data as PIL images, and on the convolutional network, there at the same work.
 """
 
 import statistics
@@ -17,7 +17,7 @@ from scipy.stats import ttest_ind
 
 from clbench.statistics import mean_interval
 from tests.benchmarks.measure import Result, Turn, quietest, seconds
-from tests.benchmarks.parity_pairs import PAIRS, Pair, isolated
+from tests.benchmarks.parity_pairs import PAIRS, Pair, isolated, of_the_same_work
 from tests.benchmarks.peers import Form, benchmark
 from tests.benchmarks.setting import CONVNET, MLP, Setting
 
@@ -45,7 +45,7 @@ def run() -> Iterator[Result]:
     # StreamingLDA inverts 3072 x 3072 at every step.
     pairs = [_for_images(pair) for pair in PAIRS if pair.theirs != "StreamingLDA"]
     for form in FORMS:
-        yield from _speeds(SHORT, form, pairs, 1.15, rounds=1)
+        yield from _speeds(SHORT, form, pairs, 1.15, rounds=2)
 
 
 def _speeds(
@@ -53,7 +53,11 @@ def _speeds(
 ) -> Iterator[Result]:
     made, ratios = benchmark(setting, form), []
     for pair in pairs:
-        results, ratio = _compare(setting, pair, made, rounds)
+        same = of_the_same_work(pair)
+        if same is not pair:
+            shown = _compare(setting, pair, made, rounds)[0][-1]
+            yield replace(shown, what=f"{shown.what}, on {form}", target="", met=None)
+        results, ratio = _compare(setting, same, made, rounds)
         yield replace(results[-1], what=f"{results[-1].what}, on {form}")
         ratios.append(ratio)
     yield _median(f"{setting.preset}, on {form}", ratios, least)

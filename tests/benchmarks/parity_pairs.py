@@ -96,3 +96,12 @@ ISOLATED = {
 def isolated(pair: Pair) -> Pair | None:
     """The pair with the known cause of difference taken away, if there is one."""
     return replace(pair, **ISOLATED[pair.ours]) if pair.ours in ISOLATED else None
+
+
+def of_the_same_work(pair: Pair) -> Pair:
+    """The pair with both sides doing as much; itself where they do so as they come.
+
+    Replays begin in the first update in ours, in the second in theirs; Fisher informations are of
+    single samples in ours, of batches in theirs.
+    """
+    return (isolated(pair) if pair.ours in ("er", "er_ace", "ewc") else None) or pair
