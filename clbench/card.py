@@ -14,7 +14,8 @@ from clbench.errors import ClbenchError, unknown
 if TYPE_CHECKING:
     from clbench.stream import Kind  # listing cards is to load no numpy
 
-Need = Literal["past", "task-ids"]
+Need = Literal["past", "task-ids", "retained", "forget-labels", "retraining"]
+Original = Literal["plain", "own"]
 Stores = Literal["nothing", "statistics", "labels", "samples"]  # each may keep those before it, too
 Passes = Literal["one", "many"]
 
@@ -25,17 +26,26 @@ class Card:
 
     Attributes:
         needs: what the protocol has to grant, and is shown to no method that does not need it:
-            `past` (all past training data at every update), `task-ids` (the task of an update).
+            `past` (all past training data at every update), `task-ids` (the task of an update);
+            at forget updates `retained` (of the data that is to be kept, what the protocol says),
+            `forget-labels` (labels of the samples to forget), `retraining` (as much compute as
+            training anew takes, whatever share of it the protocol allows).
         stores: what it keeps of past data beside weights: `nothing`; `statistics` (class means,
             covariances, importances of weights); `labels` of single samples; `samples`, as they
             are or as features (replay).
         passes: `one` if it can read the samples of an update once, in order of arrival, as
             online protocols have it; `many` if it cannot.
-        control: stands on every board for calibration, and is granted the past that it needs.
+        retained_only: at forget updates it reads retained data alone, no sample to forget.
+        original: `plain` if its first learn update is plain training of `self.model` (a `Network`)
+            by `self.training`, exactly as `finetune` does, so that one store of trained originals
+            serves all such methods; `own` if it learns in a way of its own.
+        control: stands on every board for calibration, and is granted what it needs (all of the
+            retained data, too), but for task ids.
         notes: every simplification, and every choice that the paper leaves open.
 
     Raises:
-        ClbenchError: `needs`, `stores` or `passes` has another value.
+        ClbenchError: `needs`, `stores`, `passes` or `original` has another value, or
+            `retained_only` stands without the need for retained data.
     """
 
     name: str
@@ -45,6 +55,8 @@ class Card:
     needs: tuple[Need, ...] = ()
     stores: Stores = "nothing"
     passes: Passes = "one"
+    retained_only: bool = False
+    original: Original = "own"
     control: bool = False
     notes: str = ""
 
@@ -53,6 +65,12 @@ class Card:
             _check_known(self.name, "needs", need, get_args(Need))
         _check_known(self.name, "stores", self.stores, get_args(Stores))
         _check_known(self.name, "passes", self.passes, get_args(Passes))
+        _check_known(self.name, "original", self.original, get_args(Original))
+        if self.retained_only and "retained" not in self.needs:
+            raise ClbenchError(
+                f"the card of {self.name} says retained_only=True and needs no retained data; "
+                'add "retained" to needs'
+            )
 
 
 def _check_known(card: str, field: str, value: str, known: tuple[str, ...]) -> None:

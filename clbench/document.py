@@ -59,6 +59,8 @@ def stream_bytes(stream: Stream) -> bytes:
     arrays = {"class_order": stream.class_order}
     for i, update in enumerate(stream.updates):
         arrays |= {f"updates/{i}/samples": update.samples, f"updates/{i}/classes": update.classes}
+        if update.retained is not None:
+            arrays[f"updates/{i}/retained"] = update.retained
     for i, each in enumerate(stream.evals):
         arrays |= {f"evals/{i}/samples": each.samples, f"evals/{i}/classes": each.classes}
     return save(arrays, metadata={"stream": head.model_dump_json()})
@@ -110,6 +112,7 @@ def _joined(head: _Head, arrays: dict[str, IntArray]) -> Stream:
                 arrays[f"updates/{i}/samples"],
                 arrays[f"updates/{i}/classes"],
                 each.task,
+                arrays.get(f"updates/{i}/retained"),
             )
             for i, each in enumerate(head.updates)
         ),

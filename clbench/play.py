@@ -5,21 +5,20 @@ after every update, and what answers the evaluation is that new method. So a run
 by any process from its last whole version, with the same result.
 """
 
-import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
-from clbench import answers, prediction, state
-from clbench.cost import FlopMeter, peak_memory, reset_peak_memory
+from clbench import state
+from clbench.books import Books, Files, size
+from clbench.cost import FlopMeter
 from clbench.document import stream_bytes
 from clbench.errors import ClbenchError
+from clbench.grants import grants
 from clbench.ledger import STREAM, Ledger
 from clbench.method import Method, make_method
 from clbench.model.network import Space
@@ -27,17 +26,16 @@ from clbench.model.seeding import seed_torch
 from clbench.panel import panel
 from clbench.possible import tried
 from clbench.prober import Prober
+from clbench.questions import Questions
 from clbench.record import TuningRecord
 from clbench.recording import run_path, run_record
-from clbench.samples import Samples
+from clbench.retraining import retraining_flops
 from clbench.seeds import derive
 from clbench.settings import Settings
 from clbench.source.base import IntArray, Source
 from clbench.spending import Spending, check_network, full_finetuning_bytes
-from clbench.stream import SplitName, Stream
+from clbench.stream import Stream
 from clbench.view import View
-
-Files = dict[str, bytes]
 
 
 def play(
@@ -94,17 +92,8 @@ class Run:
         self.kind, self.hyperparameters = kind, hyperparameters
         self.device = torch.device(self.record.device)
         self.space = Space(source.train.shape, self.device, self.record.precision)
-        mapping = stream.label_map(len(source.classes))
-        self.labels: dict[SplitName, IntArray] = {
-            "train": mapping[source.train.y],
-            "test": mapping[source.test.y],
-        }
-        self.samples = {
-            name: Samples(source.split(name).x, labels, self.device)
-            for name, labels in self.labels.items()
-        }
-        self.probe = answers.probe_ids(stream)
-        self.spending = Spending(stream.protocol, kind.card.name, stream.name, self.device)
+        self.questions = Questions.of(stream, source, self.device, self.record.form)
+        self.samples, self.labels = self.questions.samples, self.questions.labels
 
     def play(self, on_version: Callable[[int], None]) -> None:
         """Write the versions that are missing."""
@@ -139,49 +128,39 @@ class Run:
 
     def advance(self, method: Method, version: int) -> Method:
         """Play the update that makes a version and record it; returns what carries on."""
-        learning = self.meter(method, version)
-        reset_peak_memory(self.device)
-        clock, asking, skipped = [time.perf_counter()], FlopMeter(), 0
+        spending = self.spending(version)
+        learning = self.meter(spending, method, version)
+        books, asking, skipped = Books(self.device), FlopMeter(), 0
         prober = self.prober(method, version, learning)
         if version > 0:
             skipped = self.update(method, version, learning, prober).skipped
-            self.spending.check_kept(learning)
+            spending.check_kept(learning)
         tree = method.state()
         carried = state.pack(tree)
         self.check_budget(carried, version)
-        clock.append(time.perf_counter())
+        books.tick()
         if self.record.carry:
             method = self.rebuilt(carried)
-        evidence = self.evidence(method, version, asking, prober)
-        clock.append(time.perf_counter())
-        cost = {
-            "flops_learn": learning.total,
-            "flops_predict": asking.total,
-            "steps": learning.steps,
-            "samples_seen": learning.samples,
-            "state_bytes": _size(carried),
-            "state_parts": state.sizes(tree),
-        }
-        if learning.gate:
-            cost |= {
-                "flops_charged": learning.charged,
-                "stopped_by": learning.gate.stopped_by,
-                "samples_skipped": skipped,
-            }
-        readings = {
-            "learn_seconds": clock[1] - clock[0],
-            "predict_seconds": clock[2] - clock[1],
-            "peak_memory_bytes": peak_memory(self.device),
-        }
-        if prober:
-            prober.settle(cost, readings)
-        books = {"cost.json": _json(cost), "clock.json": _json(readings)}
-        self.ledger.write(version, {**carried, **evidence, **books})
+        evidence = self.questions.answered(method, version, asking, prober)
+        books.tick()
+        costs = books.closed(learning, asking, tree, carried, skipped, prober)
+        self.ledger.write(version, {**carried, **evidence, **costs})
         return method
 
-    def meter(self, method: Method, version: int) -> FlopMeter:
+    def spending(self, version: int) -> Spending:
+        """What the update that makes a version may spend; of a forget update, a share."""
+        rules, who = self.stream.protocol, self.kind.card.name
+        share = None if "retraining" in self.record.method.granted else rules.retrain_share
+        if share and version > 0 and self.stream.updates[version - 1].kind == "forget":
+            costs = [self.ledger.read_json(v, "cost.json") for v in range(1, version)]
+            whole = retraining_flops(self.stream, version, [int(c["flops_learn"]) for c in costs])
+            flops = max(1, round(share * whole))
+            rules = replace(rules, flops=min(flops, rules.flops or flops))
+        return Spending(rules, who, self.stream.name, self.device)
+
+    def meter(self, spending: Spending, method: Method, version: int) -> FlopMeter:
         """What holds an update to the protocol's compute; it plays a copy of the method first."""
-        if version == 0 or not self.spending.limited:
+        if version == 0 or not spending.limited:
             return FlopMeter()
         carried = state.pack(method.state())
         ids, n_classes = self.stream.updates[version - 1].samples, self.stream.n_classes(version)
@@ -189,7 +168,7 @@ class Run:
         if self.stream.protocol.memory_adjusted and len(ids):
             copy = self.rebuilt(carried)
             reference = full_finetuning_bytes(copy, self.samples["train"], ids, n_classes)
-        return self.spending.meter(
+        return spending.meter(
             lambda meter: self.update(self.rebuilt(carried), version, meter), reference
         )
 
@@ -207,68 +186,37 @@ class Run:
         meter: FlopMeter,
         before_step: Callable[[View], None] | None = None,
     ) -> View:
-        """Hand the view of the update to the method's handler of its kind; returns the view.
-
-        Task ids and the past are in it where the protocol grants them and the card needs them.
-        """
-        update = self.stream.updates[version - 1]
-        needs = method.declared().needs
+        """Hand the view of the update to the method's handler of its kind; returns the view."""
+        granted = self.record.method.granted
+        shown = grants(self.stream, version, method.declared(), granted)
         view = View(
-            update if "task-ids" in needs else replace(update, task=None),
+            shown.update,
             self.samples["train"],
             n_classes=self.stream.n_classes(version),
             protocol=self.stream.protocol,
             seed=self.record.seed,
-            past=self.past(version - 1) if "past" in needs else None,
+            past=_tensor(shown.past),
+            retained=_tensor(shown.retained),
+            labelled=shown.labelled,
+            shown=shown.shown,
             meter=meter,
             pulse=self.pulse,
             before_step=before_step or (lambda view: None),
         )
         seed_torch(derive(self.record.seed, "update", version), self.device)
         with meter:
-            getattr(method, update.kind)(view)
+            getattr(method, shown.update.kind)(view)
         return view
-
-    def past(self, version: int) -> Tensor | None:
-        """Ids of past training data, where they are granted."""
-        if self.stream.protocol.past == "all" or "past" in self.record.method.granted:
-            return torch.from_numpy(self.stream.retained(version))
-        return None
 
     def check_budget(self, carried: Files, version: int) -> None:
         """Refuse a state that is larger than the protocol's memory."""
         budget = self.stream.protocol.memory_bytes
-        if budget is not None and _size(carried) > budget:
+        if budget is not None and size(carried) > budget:
             raise ClbenchError(
-                f"{self.kind.card.name} carries {_size(carried):,} bytes after version {version}; "
+                f"{self.kind.card.name} carries {size(carried):,} bytes after version {version}; "
                 f"the protocol of {self.stream.name} allows {budget:,}; shrink its memory or model"
             )
 
-    def evidence(
-        self, method: Method, version: int, meter: FlopMeter, prober: Prober | None = None
-    ) -> Files:
-        """Answers on the evaluation samples and embeddings of the probe, from one pass each."""
-        who = self.kind.card.name
-        with torch.inference_mode(), meter:
-            where = f"{who}.predict at version {version}"
-            logits = answers.predict(
-                method.predict, self.stream, self.samples, version, where, meter
-            )
-            found = answers.embed(
-                method.embed, self.samples["test"], self.probe, version, who, meter
-            )
-        asked = answers.asked_of(self.stream, self.labels, version)
-        probe = {"embeddings": found, "samples": torch.from_numpy(self.probe)}
-        return {
-            "predictions.parquet": prediction.to_parquet(asked, logits, self.record.form),
-            "embeddings.safetensors": save(probe),
-            **(prober.record(self.stream, self.labels, logits) if prober else {}),
-        }
 
-
-def _size(files: Files) -> int:
-    return sum(map(len, files.values()))
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, indent=2).encode()
+def _tensor(ids: IntArray | None) -> Tensor | None:
+    return None if ids is None else torch.tensor(ids)

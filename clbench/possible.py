@@ -13,15 +13,24 @@ import torch
 from clbench import state
 from clbench.card import Card
 from clbench.errors import ClbenchError, listing
+from clbench.grants import beyond, lacking
 from clbench.method import Method, make_method
 from clbench.model.network import Space
 from clbench.pretrained import noting, of_source
 from clbench.record import RunRecord
+from clbench.requests import check_requests
 from clbench.settings import Precision
 from clbench.source.base import Source
 from clbench.stream import Stream
 
 LABEL_BYTES = 8
+REFUSALS = {
+    "past": "past data, which {} does not grant",
+    "task-ids": "task ids at test, which {} hides",
+    "retained": "retained data to forget, which {} does not grant; grant all by retained=1",
+    "forget-labels": "labels of the samples to forget, which {} hides: forget_labels is false",
+    "retraining": "the compute of training anew, of which {} allows a share: retrain_share is set",
+}
 
 
 def check_plays(card: Card, stream: Stream) -> None:
@@ -29,19 +38,18 @@ def check_plays(card: Card, stream: Stream) -> None:
 
     Raises:
         ClbenchError: a kind of update that it does not play, a need that is not granted, or fewer
-            passes over an update than it takes.
+            passes over an update than it takes; or a request to forget that cannot be met.
     """
     if missing := sorted({u.kind for u in stream.updates} - set(card.plays)):
         raise ClbenchError(
             f"{card.name} plays {listing(card.plays)}, but {stream.name} has updates of kind "
             f"{listing(missing)}"
         )
-    protocol = stream.protocol
-    if "past" in card.needs and protocol.past == "none" and not card.control:
-        raise ClbenchError(f"{card.name} needs past data, which {stream.name} does not grant")
-    if "task-ids" in card.needs and not protocol.task_ids:
-        raise ClbenchError(f"{card.name} needs task ids at test, which {stream.name} hides")
-    if card.passes == "many" and protocol.online:
+    check_requests(stream)
+    for need in lacking(card, stream):
+        if need not in beyond(card, stream):
+            raise ClbenchError(f"{card.name} needs {REFUSALS[need].format(stream.name)}")
+    if card.passes == "many" and stream.protocol.online:
         raise ClbenchError(
             f"{card.name} takes many passes over an update, and {stream.name} is online: each "
             "sample comes once; choose a method of one pass (clbench list methods)"

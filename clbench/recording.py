@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from clbench.card import Card
 from clbench.environment import environment
 from clbench.errors import ClbenchError
+from clbench.grants import beyond
 from clbench.method import Method, make_method
 from clbench.possible import check_device, check_plays, check_probes
 from clbench.record import (
@@ -26,7 +27,7 @@ from clbench.record import (
 )
 from clbench.settings import Settings
 from clbench.source.base import Source
-from clbench.stream import Protocol, Stream
+from clbench.stream import Stream
 
 
 def run_record(
@@ -50,7 +51,7 @@ def run_record(
     check_device(settings.device)
     return RunRecord(
         stream=_stream_record(stream, source),
-        method=_method_record(kind, card, stream.protocol),
+        method=_method_record(kind, card, stream),
         hyperparameters=TypeAdapter(kind).dump_python(method, mode="json"),
         tuning=tuning,
         seed=seed,
@@ -68,12 +69,6 @@ def run_path(root: Path, record: RunRecord) -> Path:
     """The folder of a run: readable names, and the key of the cell so that cells never collide."""
     names = [_safe(record.stream.name), _safe(record.method.name)]
     return root.joinpath(*names, f"seed{record.seed}-{record.key[:10]}")
-
-
-def granted(card: Card, protocol: Protocol) -> tuple[str, ...]:
-    """What a control is given beyond the protocol."""
-    beyond = [need for need in card.needs if need == "past" and protocol.past == "none"]
-    return tuple(beyond) if card.control else ()
 
 
 def _carry(kind: type[Method], settings: Settings) -> bool:
@@ -117,13 +112,13 @@ def _stream_record(stream: Stream, source: Source) -> StreamRecord:
     )
 
 
-def _method_record(kind: type[Method], card: Card, protocol: Protocol) -> MethodRecord:
+def _method_record(kind: type[Method], card: Card, stream: Stream) -> MethodRecord:
     return MethodRecord(
         name=card.name,
         family=card.family,
         paper=card.paper,
         control=card.control,
-        granted=granted(card, protocol),
+        granted=beyond(card, stream),
         needs=card.needs,
         stores=card.stores,
         passes=card.passes,

@@ -6,93 +6,37 @@ are positions in `class_order`, so a model's outputs grow to the right as classe
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from clbench.errors import ClbenchError
+from clbench.protocol import Protocol
 from clbench.source.base import IntArray, Source, update_digest
 from clbench.spec import Spec
+
+__all__ = ["EvalSet", "Kind", "Protocol", "SplitName", "Stream", "Update", "labels_digest"]
 
 SCHEMA_VERSION = 1
 Kind = Literal["learn", "forget", "replace"]
 SplitName = Literal["train", "test"]
-Setting = Literal["class-incremental", "task-incremental", "domain-incremental"]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What a method may see and spend.
-
-    `task_ids`: predictions are made among the classes of the sample's task. `past`: `none`, or
-    `all` past training data at every update. `memory_bytes`: cap on all that a method carries
-    between updates, its model included (None: measured, not capped). `epochs`: passes over each
-    update's data (None: the method chooses). `online`: each sample is handed out once, in order of
-    arrival, and nothing is said about boundaries. `flops`: training FLOPs of an update, by our
-    count; `seconds`: the same by the clock, so that a repeat may stop elsewhere. Training loops
-    stop before they would be exceeded (`clbench.budget`). `memory_adjusted`: a training step
-    is charged its FLOPs x its peak memory (`clbench.live`) / that of a step of full finetuning
-    (FoMo-in-Flux, 2408.14471).
-
-    Raises:
-        ClbenchError: a cap is not positive, a task-incremental setting gives no task ids, or an
-            online one gives them, or more than one epoch; or `memory_adjusted` adjusts no `flops`.
-    """
-
-    setting: Setting = "class-incremental"
-    task_ids: bool = False
-    past: Literal["none", "all"] = "none"
-    memory_bytes: int | None = None
-    epochs: int | None = None
-    online: bool = False
-    flops: int | None = None
-    seconds: float | None = None
-    memory_adjusted: bool = False
-
-    def chosen(self) -> dict[str, Any]:
-        """The fields that differ from their defaults.
-
-        Fingerprints hash these alone, so that a field that comes later changes no stream of today.
-        """
-        usual = {field.name: field.default for field in fields(self)}
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
-
-    def __post_init__(self) -> None:
-        for name in ("memory_bytes", "epochs", "flops"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ClbenchError(f"protocol field {name} is {value}; it must be 1 or more")
-        if self.seconds is not None and not 0 < self.seconds < float("inf"):
-            raise ClbenchError(
-                f"protocol field seconds is {self.seconds}; it must be above 0 and finite"
-            )
-        if self.memory_adjusted and self.flops is None:
-            raise ClbenchError(
-                "protocol field memory_adjusted is true; it adjusts a budget of FLOPs: flops=1e12"
-            )
-        if self.setting == "task-incremental" and not self.task_ids:
-            raise ClbenchError(
-                "protocol field task_ids is false; the setting task-incremental gives them: "
-                "task_ids=true"
-            )
-        if self.online and (self.task_ids or self.epochs not in (None, 1)):
-            raise ClbenchError(
-                f"protocol field online is true; it needs task_ids=false and epochs=1, not "
-                f"task_ids={str(self.task_ids).lower()} and epochs={self.epochs}"
-            )
 
 
 @dataclass(frozen=True)
 class Update:
-    """One step in a model's life."""
+    """One step in a model's life.
+
+    `retained` are the ids that a forget update grants of what is to be kept, where the protocol
+    grants any; they are drawn once, here, so that all methods see the same.
+    """
 
     index: int
     kind: Kind
     samples: IntArray  # [n] train ids to learn, or to forget
     classes: IntArray  # labels first seen here (learn) or hit here (forget)
     task: int | None = None  # only where the protocol gives task ids
+    retained: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +81,10 @@ class Stream:
         for part in parts:
             update_digest(digest, part.samples)
             update_digest(digest, part.classes)
+        for update in self.updates:
+            if update.retained is not None:
+                digest.update(f"retained {update.index}".encode())
+                update_digest(digest, update.retained)
         return digest.hexdigest()
 
     def label_map(self, n_source_classes: int) -> IntArray:

@@ -10,12 +10,19 @@ MEANING = {
     "labels": "stored labels of past samples",
     "task ids": "the task of each update",
     "past": "all past training data",
+    "retained": "data that is to be kept, while it forgets",
+    "forget labels": "labels of the samples that it is to forget",
     "pretrained": "weights or features from other data",
     "alive": "objects that live on between updates: the method is not made anew from its state",
     UNKNOWN: "recorded by a version that did not say",
 }
 STORED = {"samples": "replay", "labels": "labels"}
-GRANTS = {"task-ids": "task ids", "past": "past"}
+GRANTS = {
+    "task-ids": "task ids",
+    "past": "past",
+    "retained": "retained",
+    "forget-labels": "forget labels",
+}
 
 
 def uses(record: RunRecord) -> tuple[str, ...]:
@@ -23,7 +30,7 @@ def uses(record: RunRecord) -> tuple[str, ...]:
     method = record.method
     if method.needs is None or method.stores is None or record.pretrained is None:
         return (UNKNOWN,)
-    found = {GRANTS[need] for need in method.needs}
+    found = {GRANTS[need] for need in method.needs if need in GRANTS}
     found |= {STORED[method.stores]} if method.stores in STORED else set()
     found |= {"pretrained"} if record.pretrained else set()
     found |= set() if record.carry else {"alive"}

@@ -2,34 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
-from clbench.augment import Augmentation, augment, to_input
 from clbench.cost import FlopMeter
 from clbench.errors import ClbenchError
 from clbench.model.training import Training
+from clbench.protocol import Protocol
 from clbench.samples import Samples
 from clbench.seeds import derive
-from clbench.stream import Protocol, Update
+from clbench.serving import Batch, Serving, Share, sizes
+from clbench.stream import Update
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples on the device: stored `raw` [B, ...], prepared inputs `x`, labels `y`, `ids` [B]."""
-
-    raw: Tensor
-    x: Tensor
-    y: Tensor
-    ids: Tensor
-    first_pass: bool  # each sample of the update is in exactly one such batch
-    prepare: Callable[[Tensor], Tensor]  # raw to x, augmented anew
-
-    def __len__(self) -> int:
-        return len(self.y)
+__all__ = ["Batch", "SecondPassError", "View"]
 
 
 class SecondPassError(ClbenchError):
@@ -37,11 +24,15 @@ class SecondPassError(ClbenchError):
 
 
 class View:
-    """The data of one update, and what the protocol grants of the past.
+    """The data of one update, and what the protocol grants beside them.
+
+    It is made with what `clbench.grants` says of the update: the ids of `past` and `retained` data
+    (None: not granted), and whether its own samples are `shown` and come `labelled`.
 
     Attributes:
         index, kind, classes, task: of the update; `task` only where the protocol gives it, and of
             `classes`, those seen here first, none where it is online: labels come with samples.
+            A forget update names the classes that it hits where it gives labels.
         n_classes: classes seen up to and including this update; labels are 0 .. n_classes - 1.
         generator: randomness for this update, the same whatever came before.
         read: [train samples] bool, the samples that were handed out.
@@ -56,23 +47,29 @@ class View:
         protocol: Protocol,
         seed: int,
         past: Tensor | None = None,
+        retained: Tensor | None = None,
+        labelled: bool = True,
+        shown: bool = True,
         meter: FlopMeter | None = None,
         pulse: Callable[[float], None] = lambda share: None,
         before_step: Callable[["View"], None] = lambda view: None,
     ) -> None:
         self.index, self.kind, self.task = update.index, update.kind, update.task
-        self.classes = () if protocol.online else tuple(update.classes.tolist())
+        named = labelled and not protocol.online
+        self.classes = tuple(update.classes.tolist()) if named else ()
         self.n_classes = n_classes
         self.protocol = protocol
         self.device = samples.device
         self.generator = Generator().manual_seed(derive(seed, "view", update.index))
         self.read = torch.zeros(len(samples), dtype=torch.bool)
-        self._samples = samples
         self._ids = torch.tensor(update.samples)  # a copy: what is handed out may be written to
-        self._past = past
+        self._past, self._retained = past, retained
+        self._labelled, self._shown = labelled, shown
         self._meter = meter or FlopMeter()
-        self._pulse, self._before_step = pulse, before_step
-        self._skipped: list[int] = []
+        self._pulse, self._before_step = pulse, partial(before_step, self)
+        self._serving = Serving(
+            samples, self.generator, self._meter, self._pulse, self._before_step
+        )
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -80,28 +77,41 @@ class View:
     def batches(self, training: Training, *, with_past: bool = False) -> Iterator[Batch]:
         """Shuffled, augmented batches, for as many epochs as the protocol or `training` says.
 
-        They end early once a budget of FLOPs or seconds pays for no further step.
-        Under an online protocol there is one pass, and without the past it is in order of arrival.
+        They end early once a budget of FLOPs or seconds pays for no further step. Under an online
+        protocol there is one pass, and without the past it is in order of arrival. At a forget
+        update: the samples to forget, labels -1 where they are hidden, for the epochs of
+        `training`.
 
         Raises:
             ClbenchError: `with_past` where the past is not granted, or a second pass where the
                 protocol is online.
         """
-        ids = self._granted(with_past=with_past)
-        epochs = self.epochs(training)
-        in_order = self.protocol.online and not with_past
-        prepare = partial(_prepare, how=training.augment, generator=self.generator)
-        total = max(1, epochs * len(ids))
-        with self._meter.loop(training=total) as loop:
-            for epoch in range(epochs):
-                order = ids if in_order else self._shuffled(ids)
-                for some in self._parts(order, training.batch_size):
-                    self._before_step(self)
-                    if not loop.step(len(some)):
-                        self._skipped.append(max(0, len(ids) - loop.samples))
-                        return
-                    yield self._batch(some, prepare, first_pass=epoch == 0)
-                    self._pulse(loop.samples / total)
+        share = self._granted(with_past=with_past)
+        yield from self._serving.passes(share, training, self._passes(training))
+
+    def retained(self, training: Training, *, epochs: int | None = None) -> Iterator[Batch]:
+        """Shuffled, augmented batches of the retained data that a forget update grants.
+
+        For `epochs` passes, by default those of `training`; they end early as `batches` do.
+
+        Raises:
+            ClbenchError: no retained data are granted.
+        """
+        yield from self._serving.passes(self._kept(), training, _chosen(epochs, training))
+
+    def pairs(
+        self, training: Training, *, epochs: int | None = None
+    ) -> Iterator[tuple[Batch, Batch]]:
+        """Batches to forget and batches to retain, in step.
+
+        An epoch is one pass over the retained data, in which the samples to forget come again and
+        again. There is no step where either are none.
+
+        Raises:
+            ClbenchError: no retained data are granted.
+        """
+        kept, share = self._kept(), self._granted(with_past=False)
+        yield from self._serving.pairs(share, kept, training, _chosen(epochs, training))
 
     def steps(self, training: Training) -> int:
         """How many batches `batches(training)` yields if it is the next loop.
@@ -109,35 +119,33 @@ class View:
         Under a budget of FLOPs as many as it pays for at the price of the second step, at least 1;
         under one of seconds, which cannot be known ahead, all.
         """
-        sizes = _sizes(len(self), training.batch_size) * self.epochs(training)
-        return self._meter.affords(sizes)
+        return self._meter.affords(sizes(len(self), training.batch_size) * self._passes(training))
 
     def chunks(self, size: int = 512) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented; whole whatever the budget.
 
         A budget of FLOPs sets aside what is done with them.
         """
-        ids = self._granted(with_past=False).to(self.device)
-        with self._meter.loop() as loop:
-            for some in _split(ids, size):
-                self._before_step(self)
-                loop.step(len(some))
-                yield self._batch(some, to_input, first_pass=True)
+        yield from self._serving.once(self._granted(with_past=False), size)
+
+    def retained_chunks(self, size: int = 512) -> Iterator[Batch]:
+        """The retained data that a forget update grants, as `chunks` gives those to forget.
+
+        Raises:
+            ClbenchError: no retained data are granted.
+        """
+        yield from self._serving.once(self._kept(), size)
 
     def rehearse(
         self, raw: Tensor, y: Tensor, training: Training, passes: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches (x, y) of stored samples [n, ...], some passes over them."""
-        prepare = partial(_prepare, how=training.augment, generator=self.generator)
-        with self._meter.loop(training=passes * len(y)) as loop:
-            for done in range(1, passes + 1):
-                order = self._shuffled(torch.arange(len(y)))
-                for some in self._parts(order, training.batch_size):
-                    self._before_step(self)
-                    if not loop.step(len(some)):
-                        return
-                    yield prepare(raw[some]), y[some]
-                self._pulse(done / passes)
+        yield from self._serving.stored(raw, y, training, passes)
+
+    @property
+    def n_retained(self) -> int:
+        """How many retained samples are granted; 0 where none are."""
+        return 0 if self._retained is None else len(self._retained)
 
     @property
     def skipped(self) -> int:
@@ -145,10 +153,10 @@ class View:
 
         Of several loops that were ended, the fewest.
         """
-        return min(self._skipped, default=0)
+        return min(self._serving.skipped, default=0)
 
     def epochs(self, training: Training) -> int:
-        """Passes over the update's samples: the protocol's, or else those of `training`."""
+        """Passes over a learn update's samples: the protocol's, or those of `training`."""
         if self.protocol.online:
             return 1
         return training.epochs if self.protocol.epochs is None else self.protocol.epochs
@@ -162,25 +170,26 @@ class View:
         with self._meter.loop() as loop:
 
             def step(size: int) -> None:
-                self._before_step(self)
+                self._before_step()
                 loop.step(size)
                 self._pulse(min(1.0, loop.samples / max(1, total)))
 
             yield step
 
-    def _shuffled(self, ids: Tensor) -> Tensor:
-        with self._meter.aside():
-            return ids[torch.randperm(len(ids), generator=self.generator)]
+    def _passes(self, training: Training) -> int:
+        return training.epochs if self.kind == "forget" else self.epochs(training)
 
-    def _parts(self, ids: Tensor, size: int) -> tuple[Tensor, ...]:
-        with self._meter.aside():
-            return _split(ids.to(self.device), size)
-
-    def _granted(self, *, with_past: bool) -> Tensor:
+    def _granted(self, *, with_past: bool) -> Share:
+        """The update's samples, and the past if it is granted."""
         if with_past and self._past is None:
             raise ClbenchError(
                 "the method reads past data, which the protocol does not grant; "
                 'declare needs=("past",) in its card, and play a stream with past = "all"'
+            )
+        if not self._shown:
+            raise ClbenchError(
+                "the method reads the samples to forget, and its card says retained_only=True; "
+                "use view.retained(), or take that out of the card"
             )
         if self.protocol.online and bool(self.read[self._ids].any()):
             raise SecondPassError(
@@ -193,27 +202,19 @@ class View:
             past = self._past[~torch.isin(self._past, ids)]  # what comes again comes once
             ids = torch.cat([past, ids])
         self.read[ids] = True
-        return ids
+        return Share(ids, self._labelled, in_order=self.protocol.online and not with_past)
 
-    def _batch(
-        self, ids: Tensor, prepare: Callable[[Tensor], Tensor], *, first_pass: bool
-    ) -> Batch:
-        self._meter.shown += len(ids)
-        with self._meter.aside():
-            raw = self._samples.gather(ids)
-            return Batch(raw, prepare(raw), self._samples.y[ids], ids, first_pass, prepare)
-
-
-def _split(ids: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Ids in parts of a size; no ids are no parts."""
-    return ids.split(_sizes(len(ids), size)) if len(ids) else ()
+    def _kept(self) -> Share:
+        """The retained data that are granted."""
+        if self._retained is None:
+            raise ClbenchError(
+                "the method reads retained data, which this update does not grant; declare "
+                'needs=("retained",) in its card, and play a stream that forgets under a protocol '
+                "with retained above 0"
+            )
+        self.read[self._retained] = True
+        return Share(self._retained.clone())
 
 
-def _sizes(count: int, size: int) -> list[int]:
-    """Sizes of the parts: a last sample alone joins the part before, as batch norm needs two."""
-    sizes = [size] * (count // size) + [count % size] * (count % size > 0)
-    return [*sizes[:-2], size + 1] if 1 < size < count and sizes[-1] == 1 else sizes
-
-
-def _prepare(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
-    return to_input(augment(raw, how, generator))
+def _chosen(epochs: int | None, training: Training) -> int:
+    return training.epochs if epochs is None else epochs

@@ -20,10 +20,11 @@ LEFT += ("budget", "counter", "live", "spending")
 RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "summary", "compare")
 RIGHT += ("pairing", "label", "report", "tracing")
 LEFT += ("tunable",)
+LEFT += ("protocol", "serving", "grants", "requests", "retraining", "questions", "books")
 RIGHT += ("alike",)
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
-PLAYERS += ("prober",)
+PLAYERS += ("prober", "serving", "questions", "books")
 PLAYERS += ("interop", "counter", "live", "spending")
 
 
@@ -110,6 +111,7 @@ def test_metrics_are_handed_arrays_and_fetch_nothing(module: str) -> None:
 
 
 DOCUMENTS = ("stream", "document", "ledger", "record", "prediction", "panel", "tracefile")
+DOCUMENTS += ("protocol", "grants", "requests", "retraining")
 
 
 @pytest.mark.parametrize("module", of(DOCUMENTS))

@@ -239,7 +239,7 @@ class TestCards:
             (
                 "needs",
                 ("replay",),
-                "value of needs in the card of m 'replay'; known: past, task-ids",
+                "value of needs in the card of m 'replay'; known: forget-labels, past, retained, ",
             ),
             ("stores", "sample", "value of stores in the card of m 'sample'; .*'samples'"),
             ("passes", "two", "value of passes in the card of m 'two'; known: many, one"),

@@ -13,8 +13,9 @@ from clbench.errors import ClbenchError
 from clbench.model.training import Training
 from clbench.samples import Samples
 from clbench.seeds import derive
+from clbench.serving import sizes
 from clbench.stream import Protocol, Update
-from clbench.view import Batch, View, _sizes
+from clbench.view import Batch, View
 
 CPU = torch.device("cpu")
 TRAINING = Training(batch_size=4, epochs=3)
@@ -256,10 +257,10 @@ class TestOnline:
 
 
 def test_no_batch_is_a_single_sample_unless_it_must() -> None:
-    assert _sizes(289, 32) == [32] * 8 + [33]
-    assert _sizes(290, 32) == [32] * 9 + [2]
-    assert _sizes(288, 32) == [32] * 9
-    assert _sizes(1, 32) == [1]
-    assert _sizes(3, 1) == [1, 1, 1]
-    assert _sizes(3, 2) == [3]
-    assert _sizes(0, 2) == []
+    assert sizes(289, 32) == [32] * 8 + [33]
+    assert sizes(290, 32) == [32] * 9 + [2]
+    assert sizes(288, 32) == [32] * 9
+    assert sizes(1, 32) == [1]
+    assert sizes(3, 1) == [1, 1, 1]
+    assert sizes(3, 2) == [3]
+    assert sizes(0, 2) == []

@@ -15,6 +15,7 @@ class DoNothing(Method):
         paper="unpublished: the model as it was",
         family="control",
         plays=("learn", "forget"),
+        original="plain",
         control=True,
         notes="Classes that come after the first update get the lowest logit of those it knows, so "
         "that none is ever predicted and old predictions stay as they are.",
