@@ -36,8 +36,10 @@ class DER(Method):
         "(room=1) old samples drift to new classes. The paper's width is that of the data set; "
         "here room is set without knowing it, and the error is the mean over classes seen so far, "
         "so that room hardly matters. Logits that a head without room had not yet are not "
-        "compared. alpha and the buffer are the paper's for CIFAR-10. Labels are kept in the "
-        "memory too, which DER does not use.",
+        "compared. alpha, the buffer and plain SGD are the paper's for CIFAR-10: under Adam, whose "
+        "steps do not shrink with the gradient, logits of classes to come sink without end, and "
+        "such classes are not answered when they come. Labels are kept in the memory too, which "
+        "DER does not use.",
     )
     carries = ("model", "memory", "seen")
     tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE, Range("alpha", 0.03, 3, log=True))
