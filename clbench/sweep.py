@@ -5,6 +5,7 @@ even when its process dies.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 import traceback
@@ -148,10 +149,17 @@ def _in_process(pool: ProcessPoolExecutor, cell: Cell) -> Outcome:
 def _one_process() -> ProcessPoolExecutor:
     # Spawned, not forked: a fork would inherit torch's threads in an unknown state.
     return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_belong_to_parent
     )
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the process that started this one, which ends it."""
+def _belong_to_parent() -> None:
+    """Leave Ctrl-C to the process that started this one, and end when it ends, however it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)  # else a killed sweep would train on, and hold its runs against the next

@@ -1,5 +1,8 @@
 """Many runs: what is finished is kept, what breaks is reported, and the others end."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,26 @@ class TestAStudy:
         assert "Traceback (most recent call last)" in told
         assert "broken:" in told
         assert "the moon is in the wrong place" in told
+
+
+def test_a_killed_sweep_takes_its_processes_along() -> None:
+    script = "import os, time, clbench.sweep as s; pool = s._one_process(); " + (
+        "print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 600).result()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        worker = int(parent.stdout.readline())
+        assert running(worker)
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running(worker)
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # ended, and not yet waited for
