@@ -101,8 +101,10 @@ def _generate(preset: Preset, source: Source, name: str, protocol: Protocol) -> 
     return replace(stream, evals=tuple(sorted(stream.evals, key=lambda e: e.since)))
 
 
-def _spec(table: Mapping[str, Value]) -> Spec:
-    options = dict(table)
+def _spec(source: str | Mapping[str, Value]) -> Spec:
+    if isinstance(source, str):
+        return parse_spec(source)
+    options = dict(source)
     return Spec(str(options.pop("name")), options)
 
 

@@ -13,10 +13,13 @@ from clbench.plugin import Entry, entries
 from clbench.spec import Value
 
 
-def _named(table: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(table.get("name"), str):
+def _named(table: Any) -> Any:
+    if isinstance(table, Mapping) and not isinstance(table.get("name"), str):
         raise ValueError("needs a name, that of a plugin")
     return table
+
+
+Source = Annotated[str | dict[str, Value], AfterValidator(_named)]
 
 
 class Tuning(BaseModel):
@@ -28,20 +31,21 @@ class Tuning(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Annotated[dict[str, Value], AfterValidator(_named)] | None = None
+    source: Source | None = None
     generator: dict[str, Any] = {}
 
 
 class Preset(BaseModel):
     """A stream's source, generator and protocol, and the recipe that methods start from.
 
-    `source` and `generator` are plugins: a `name`, and options.
+    `source` and `generator` are plugins: a `name`, and options. A source may also be written in one
+    word, `torchvision,name=CIFAR10`, as one has to whose plugin has an option called `name`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     about: str
-    source: Annotated[dict[str, Value], AfterValidator(_named)]
+    source: Source
     generator: Annotated[dict[str, Any], AfterValidator(_named)]
     protocol: dict[str, Any] = {}
     recipe: dict[str, Any] = {}

@@ -13,6 +13,20 @@ FINGERPRINTS = {
     "continual-few-shot-digits": "566a0baec7228ce80a0a8b920328b935892340e270795745fcef9e22a8902286",
     "corrupted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "few-shot-digits": "2308fc0622865189912678b422b7ce943a75ecc6ee0e4dbb81efbeab08152e30",
+    "forget-digits-blind": "3b8a9db903d0e2f2f051807f2d88c4b3654dd6462ca7a6b1a4ab2d1646cd02bc",
+    "forget-digits-class": "934795dcb7876776cb22bba273072835222e8bef69351e6d8d84bd9f20d55501",
+    "forget-digits-component": "46a36f3a8370c0061859c08cd3910304e7ab37a1a8957b73a290ed06b597e2d3",
+    "forget-digits-confusable": "41bb2a064a61c94d64818840f48726616fae5f5610dbae2fcba8120015ac2e64",
+    "forget-digits-entangled": "adafdb4007de2180b85a2e717e58e4508f878d9dbe602197fffb56b878ebafd8",
+    "forget-digits-influential": "a6f5dca0f0c7fa71ee1db497290ed387f9b9cbe1b33470e97503d2c89fb0c8a8",
+    "forget-digits-memorised": "9885d1b7d5855587461ce23c39e0e6efbd0d83e86772e55ac8f88c1d39fbb2c7",
+    "forget-digits-mislabelled": "7bf7000e34a65088a7d45822ebfdd8d8f8fa73e5e977045b06dc794a8c49d139",
+    "forget-digits-poisoned": "6ccbe648b9df6b58d8c7938ffa41d6afcd0a9c3f5a32e052dff5b625f29ba7b2",
+    "forget-digits-random": "c009c3010da5df657d6b5b50cdfc67a094abf6a2ff117f364dcc06358261f546",
+    "forget-digits-relearn": "9746e0ab345ec16e73a4974f25f61bb118313648e95e8f9c104690fb44cacbef",
+    "forget-digits-requests": "4dfd295d563facfb355127d50cda2bc7c848813aa7dcc6044076a95ea5c1535c",
+    "forget-digits-task": "7b302b0a855adf95a9eabf49896c6044c6df37aeac3e4bc75a9b1805d8426e66",
+    "forget-digits-tenth": "edb69e51b08aba0c737c62abd0dddd820f5f8936b4dc487e4f773ab139dc0706",
     "instances-digits": "528f9a14876283349c6d9dc3dd4b289b95be203a25b81b0f31face328f337b02",
     "instances-noise-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
     "instances-occluded-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
@@ -31,6 +45,20 @@ SHARED_FINGERPRINTS = {
         "20b2518729aa907302d5448e57902903e687e6455a8c9a6a0fcd844489a53d4d"
     ),
     "few-shot-cifar100-150": "a26aa59a8b9c430c0569015e440acfb26a32aca42c067a9eda4048a5d7a213ef",
+    "forget-cifar100-150-class": "1fa50eb1be3dacf02a5a0754c0b9a176e502322fdc4afcec7f9784ae16f71a83",
+    "forget-cifar100-150-mislabelled": (
+        "ee90013d9beca346c3aebb01b3ffab107836a9c7beea22cc24434b1e6a495112"
+    ),
+    "forget-cifar100-150-random": (
+        "68ddd1be056b7f8fd2a86641400e7c6ccc4d2b68225a7104346e7514458805fb"
+    ),
+    "forget-cifar100-150-requests": (
+        "3432dc9e111afba79d6d86a2326b1ed70fc841ef373febfb249eaffd9afd3b46"
+    ),
+    "forget-cifar100-150-subclass": (
+        "ac79ab1939fd06178dbf636572566351b81adbd1a3c64b55c8313b9b25d5f850"
+    ),
+    "forget-cifar100-150-task": "fca2e49cc7e44b836006a8390138bd4b26e2f3886d7001f94e955d93aa2377d1",
     "instances-cifar100-150": "451e8effdecb094635f333ccd7e5d524907a31a8cc313d5bf3200ea4decae808",
     "instances-noise-cifar100-150": (
         "30f645c903b1b755fedf40ad904c967def1b43562ddfd8ca79e94c5454883d90"
@@ -48,6 +76,15 @@ SHARED_FINGERPRINTS = {
 }
 # Their generator and class order are held by TestFingerprint.test_of_a_hundred_classes.
 WITHOUT_DATA = {"split-cifar100-10", "split-cifar100-b50-10"}
+CIFAR10 = ("random", "1000", "class", "within-class", "memorised", "entangled")
+WITHOUT_DATA |= {f"forget-cifar10-{kind}" for kind in CIFAR10}
+# Features take minutes; the two whose ids are not chosen by features have those of the images.
+FROZEN = {
+    "forget-frozen-cifar100-150-class": "forget-cifar100-150-class",
+    "forget-frozen-cifar100-150-random": "forget-cifar100-150-random",
+}
+CHOSEN_BY_FEATURES = ("confusable", "memorised", "entangled", "component")
+WITHOUT_DATA |= {f"forget-frozen-cifar100-150-{kind}" for kind in CHOSEN_BY_FEATURES}
 
 # Fingerprints of streams do not see pixels; these do: no copy may be drawn otherwise.
 ALTERED = {
@@ -63,7 +100,7 @@ ALTERED = {
 
 class TestFingerprints:
     def test_every_preset_is_held(self) -> None:
-        assert set(presets()) == {*FINGERPRINTS, *SHARED_FINGERPRINTS, *WITHOUT_DATA}
+        assert set(presets()) == {*FINGERPRINTS, *SHARED_FINGERPRINTS, *FROZEN, *WITHOUT_DATA}
 
     @pytest.mark.parametrize("name", FINGERPRINTS)
     def test_of_embedded_data(self, name: str) -> None:
@@ -74,6 +111,14 @@ class TestFingerprints:
     def test_of_shared_data(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CLBENCH_DATA", str(SHARED / "data"))
         assert open_preset(name).stream.fingerprint == SHARED_FINGERPRINTS[name]
+
+    @pytest.mark.shared
+    @pytest.mark.parametrize("name", FROZEN)
+    def test_of_frozen_features(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLBENCH_DATA", str(SHARED / "data"))
+        images = "huggingface,path=cifar100-150,label=fine_label"
+        made = open_preset(name, source=images, protocol={"epochs": 40})
+        assert made.stream.fingerprint == SHARED_FINGERPRINTS[FROZEN[name]]
 
     @pytest.mark.parametrize("name", ALTERED)
     def test_of_the_pixels_of_altered_copies(self, name: str) -> None:

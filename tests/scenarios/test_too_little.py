@@ -59,6 +59,8 @@ SCARCE = [  # generator, options, classes, training samples of each, complaint
     ),
     ("heterogeneous", {"by": "origin"}, 3, 5, "has no labelling origin; join sources by joined"),
     ("heterogeneous", {"by": "whole"}, 3, 0, "update 1 of 1 has no samples"),
+    ("unlearning", {"forget": {"name": "random", "size": 9}}, 3, 0, "update 1 of 1 has no samples"),
+    ("unlearning", {"forget": {"name": "random", "size": 16}}, 3, 5, "of 15 samples; lower size"),
     ("continual_few_shot", {"support_sets": 2, "way": 2, "shot": 1}, 3, 5, "need 4 classes; got 3"),
     (
         "continual_few_shot",
