@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -121,12 +122,20 @@ class View:
         """
         return self._meter.affords(sizes(len(self), training.batch_size) * self._passes(training))
 
-    def chunks(self, size: int = 512) -> Iterator[Batch]:
+    def chunks(self, size: int = 512, *, at_most: int | None = None) -> Iterator[Batch]:
         """The update's samples once, in order, not augmented; whole whatever the budget.
 
-        A budget of FLOPs sets aside what is done with them.
+        Of more than `at_most`, so many are drawn. A budget of FLOPs sets aside what is done with
+        them.
         """
-        yield from self._serving.once(self._granted(with_past=False), size)
+        yield from self._serving.once(self._some(at_most), size)
+
+    def _some(self, at_most: int | None) -> Share:
+        share = self._granted(with_past=False)
+        if at_most is None or len(share) <= at_most:
+            return share
+        drawn = torch.randperm(len(share), generator=self.generator)[:at_most]
+        return replace(share, ids=share.ids[drawn.sort().values])
 
     def retained_chunks(self, size: int = 512) -> Iterator[Batch]:
         """The retained data that a forget update grants, as `chunks` gives those to forget.

@@ -85,6 +85,14 @@ class TestBatches:
         assert [len(chunk) for chunk in chunks] == [4, 4, 2]
         torch.testing.assert_close(chunks[0].x, chunks[0].raw.float() / 255)
 
+    def test_of_many_samples_so_many_are_drawn(self) -> None:
+        drawn = ids(view().chunks(2, at_most=5))
+        assert len(drawn) == len(set(drawn)) == 5
+        assert set(drawn) < set(IDS.tolist())
+        assert drawn == ids(view().chunks(at_most=5))
+        assert drawn != ids(view(seed=1).chunks(at_most=5))
+        assert ids(view().chunks(at_most=10)) == IDS.tolist()
+
     def test_an_update_without_samples_has_no_batches(self) -> None:
         update = Update(0, "learn", IDS[:0], np.array([], dtype=np.int64))
         empty = View(update, samples(), n_classes=0, protocol=Protocol(), seed=0)

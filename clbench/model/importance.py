@@ -55,14 +55,21 @@ def output_sensitivity(model: Network, chunks: Iterable[Batch]) -> Parameters:
     return _mean_gradient(model, chunks, squared_norm, Tensor.abs_, "empirical")
 
 
-def _mean_gradient(
+def take_gradients(
     model: Network,
     chunks: Iterable[Batch],
     function: Callable[[Tensor, Tensor], Tensor],
-    magnitude: Callable[[Tensor], Tensor],
     labels: Labels,
-) -> Parameters:
-    """Mean over samples of the magnitude of the gradient of function(logits [C], y)."""
+    take: Callable[[Parameters, Tensor], None],
+) -> None:
+    """Gradients of function(logits [C], y) of one sample each, in eval mode and in float32.
+
+    `take` is handed gradients [b, ...] of all trained parameters for some samples at a time, with
+    the weight [b] of each: with `exact` labels a sample comes once for each class.
+
+    Raises:
+        ClbenchError: the network's outputs are not finite.
+    """
     # Laid out plainly: torch cannot batch what its pooling does after channels-last weights.
     parameters = {
         name: p.detach().clone(memory_format=torch.contiguous_format)
@@ -70,8 +77,6 @@ def _mean_gradient(
         if p.requires_grad
     }
     buffers = dict(model.named_buffers())
-    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    count = 0
 
     def asked(params: Parameters, x: Tensor, y: Tensor) -> Tensor:
         return function(functional_call(model, {**params, **buffers}, (x[None],))[0], y)
@@ -83,10 +88,36 @@ def _mean_gradient(
     # bfloat16 has 8 bits: too few for squares of small gradients.
     with evaluating(model), full_precision(model):
         for batch in chunks:
-            count += len(batch)
             for x, y, weight in _questions(model, batch, labels, rows):
-                for name, g in gradients(parameters, x, y).items():
-                    _add_weighted(sums[name], magnitude(g), weight)
+                take(gradients(parameters, x, y), weight)
+
+
+def _mean_gradient(
+    model: Network,
+    chunks: Iterable[Batch],
+    function: Callable[[Tensor, Tensor], Tensor],
+    magnitude: Callable[[Tensor], Tensor],
+    labels: Labels,
+) -> Parameters:
+    """Mean over samples of the magnitude of the gradient of function(logits [C], y)."""
+    sums = {
+        name: torch.zeros_like(p, memory_format=torch.contiguous_format)
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    }
+    count = 0
+
+    def counted() -> Iterator[Batch]:
+        nonlocal count
+        for batch in chunks:
+            count += len(batch)
+            yield batch
+
+    def add(gradients: Parameters, weight: Tensor) -> None:
+        for name, g in gradients.items():
+            _add_weighted(sums[name], magnitude(g), weight)
+
+    take_gradients(model, counted(), function, labels, add)
     return {name: total / max(1, count) for name, total in sums.items()}
 
 
@@ -134,77 +165,84 @@ def _targets(logits: Tensor, y: Tensor, labels: Labels) -> list[tuple[Tensor, Te
 
 
 class QuadraticAnchor:
-    """Penalties 1/2 sum_i F_i (theta_i - anchor_i)^2, one a past update or one for all."""
+    """The penalty 1/2 sum_i F_i (theta_i - anchor_i)^2, up to a constant.
+
+    Penalties with several anchors are one penalty and a constant: their importances add up, and
+    the anchor is the mean that they weigh. So a past update costs neither memory nor time.
+    """
 
     def __init__(self) -> None:
-        self.terms: list[tuple[Parameters, Parameters]] = []  # importance, anchor
-        self._rows = _Rows()
+        self.importance: Parameters = {}
+        self.anchor: Parameters = {}
+        self._flat = _Flat()
 
     def penalty(self, model: Network) -> Tensor:
-        """The sum over all terms, a scalar; parameters that grew count by their old rows."""
-        held = {name for importance, _ in self.terms for name in importance}
-        now = {name: p for name, p in model.named_parameters() if name in held}
+        """A scalar; parameters that grew count by their old rows."""
+        now = {name: p for name, p in model.named_parameters() if name in self.importance}
         if not now:
             return torch.zeros((), device=model.head.weight.device)
-        importance, anchor = self._rows.of(self.terms, {name: p.numel() for name, p in now.items()})
+        sizes = {name: p.numel() for name, p in now.items()}
+        importance, anchor = self._flat.of((self.importance, self.anchor), sizes)
         values = torch.cat([p.flatten() for p in now.values()])
         return (importance * (values - anchor).square()).sum() / 2
 
     def add(self, importance: Parameters, model: Network) -> None:
-        """Anchor the model where it is, weighted by the importance."""
-        self.terms.append((importance, _values(model)))
+        """One penalty more: the model anchored where it is, weighted by the importance."""
+        total, here = _grown(self.importance, importance), _values(model)
+        for name, old in self.anchor.items():
+            rows = slice(len(old))
+            share = importance[name][rows] / total[name][rows]
+            share = torch.where(total[name][rows] > 0, share, 1.0)  # none matters: move along
+            here[name][rows] = old.lerp(here[name][rows], share)
+        self.importance, self.anchor = total, here
 
     def merge(self, importance: Parameters, model: Network, decay: float) -> None:
-        """Keep one term: its importance decayed plus the new one, its anchor moved here."""
-        if self.terms:
-            (old, _), grown = self.terms[0], dict(importance)
-            for name, value in old.items():
-                grown[name] = importance[name].clone()
-                grown[name][: len(value)] += decay * value
-            importance = grown
-        self.terms = [(importance, _values(model))]
+        """One penalty for all: importance decayed plus the new one, the anchor moved here."""
+        decayed = {name: decay * value for name, value in self.importance.items()}
+        self.importance, self.anchor = _grown(decayed, importance), _values(model)
 
-    def state_dict(self) -> dict[str, dict[str, Parameters]]:
-        """The terms by position."""
-        return {str(i): {"importance": f, "anchor": a} for i, (f, a) in enumerate(self.terms)}
+    def state_dict(self) -> dict[str, Parameters]:
+        """Importance and anchor by parameter; empty before the first penalty."""
+        return {"importance": self.importance, "anchor": self.anchor} if self.importance else {}
 
-    def load_state_dict(self, state: dict[str, dict[str, Parameters]]) -> None:
-        """Take over saved terms."""
-        ordered = sorted(state.items(), key=lambda item: int(item[0]))
-        self.terms = [(term["importance"], term["anchor"]) for _, term in ordered]
+    def load_state_dict(self, state: dict[str, Parameters]) -> None:
+        """Take over a saved penalty."""
+        self.importance, self.anchor = state.get("importance", {}), state.get("anchor", {})
 
 
-class _Rows:
-    """Importance and anchor of all terms as [terms, values], made anew when one of them changes.
+class _Flat:
+    """Importance and anchor as one row each, made anew when one of them changes.
 
-    One operation over all is many times as fast as some for each parameter of each term.
+    One operation over all is many times as fast as some for each parameter.
     """
 
     def __init__(self) -> None:
         self._key: list[object] = []
-        self._terms: list[tuple[Parameters, Parameters]] = []  # held, so that no id is used again
-        self._found: tuple[Tensor, Tensor]
+        self._parts: tuple[Parameters, ...] = ()  # held, so that no id is used again
+        self._found: tuple[Tensor, ...] = ()
 
-    def of(
-        self, terms: list[tuple[Parameters, Parameters]], sizes: dict[str, int]
-    ) -> tuple[Tensor, Tensor]:
+    def of(self, parts: tuple[Parameters, ...], sizes: dict[str, int]) -> tuple[Tensor, ...]:
         """Both, in the order of parameters of these sizes; rows that came later are 0."""
-        tensors = [t for term in terms for part in term for t in part.values()]
-        key: list[object] = [sizes, *((id(t), t._version) for t in tensors)]
+        key = [sizes, *((id(t), t._version) for part in parts for t in part.values())]
         if key != self._key:
-            importance, anchor = (
-                torch.stack([_end_to_end(term[i], sizes) for term in terms]) for i in (0, 1)
-            )
-            self._key, self._terms, self._found = key, list(terms), (importance, anchor)
+            found = tuple(_end_to_end(part, sizes) for part in parts)
+            self._key, self._parts, self._found = key, parts, found
         return self._found
 
 
+def _grown(old: Parameters, new: Parameters) -> Parameters:
+    """Their sum, where the new may have more rows."""
+    total = {name: value.clone() for name, value in new.items()}
+    for name, value in old.items():
+        total[name][: len(value)] += value
+    return total
+
+
 def _end_to_end(part: Parameters, sizes: dict[str, int]) -> Tensor:
-    device = next(iter(part.values())).device
-    rows = [part[name].flatten() if name in part else None for name in sizes]
-    filled = [torch.zeros(0, device=device) if row is None else row for row in rows]
-    ends = zip(filled, sizes.values(), strict=True)
-    return torch.cat([F.pad(row, (0, size - len(row))) for row, size in ends])
+    rows = [
+        F.pad(part[name].flatten(), (0, size - part[name].numel())) for name, size in sizes.items()
+    ]
+    return torch.cat(rows)
 
 
 def _values(model: Network) -> Parameters:

@@ -32,6 +32,9 @@ class EWC(Method):
     form: Literal["paper", "online"] = "paper"
     gamma: float = Field(1.0, ge=0, le=1, description="decay of old importance (online form)")
     labels: Labels = "sampled"
+    samples: int | None = Field(
+        None, ge=1, description="samples of an update to find importance on, drawn; all if none"
+    )
 
     def build(self, space: Space) -> None:
         """Make the network; there is nothing to protect yet."""
@@ -45,7 +48,7 @@ class EWC(Method):
         for batch in view.batches(self.training):
             loss = cross_entropy(self.model(batch.x), batch.y)
             step(loss + self.strength * self.anchor.penalty(self.model))
-        fisher = fisher_diagonal(self.model, view.chunks(), self.labels)
+        fisher = fisher_diagonal(self.model, view.chunks(at_most=self.samples), self.labels)
         if self.form == "paper":
             self.anchor.add(fisher, self.model)
         else:

@@ -27,6 +27,9 @@ class MAS(Method):
     backbone: str = "mlp"
     training: Training = Training()
     strength: float = Field(0.1, ge=0, description="lambda, the weight of the penalty")
+    samples: int | None = Field(
+        None, ge=1, description="samples of an update to find importance on, drawn; all if none"
+    )
 
     def build(self, space: Space) -> None:
         """Make the network; there is nothing to protect yet."""
@@ -41,4 +44,5 @@ class MAS(Method):
             loss = cross_entropy(self.model(batch.x), batch.y)
             # The anchor's penalty is half the weighted sum of squares; the paper's is the sum.
             step(loss + 2 * self.strength * self.anchor.penalty(self.model))
-        self.anchor.merge(output_sensitivity(self.model, view.chunks()), self.model, decay=1.0)
+        importance = output_sensitivity(self.model, view.chunks(at_most=self.samples))
+        self.anchor.merge(importance, self.model, decay=1.0)

@@ -46,7 +46,7 @@ class SI(Method):
             step(loss + 2 * self.strength * self.anchor.penalty(self.model))
             path.after()
         self.anchor.merge(path.importance(self.xi), self.model, decay=1.0)
-        for importance in self.anchor.terms[0][0].values():
+        for importance in self.anchor.importance.values():
             importance.clamp_(min=0)
 
 

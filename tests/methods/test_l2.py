@@ -117,7 +117,7 @@ class TestAttention:
     def test_the_head_is_not_held(self, tmp_path: Path) -> None:
         run = on_images(tmp_path)
         method: Any = next(versions(run))
-        ((importance, _),) = method._anchor().terms
+        importance = method._anchor().importance
         assert importance.keys() == {n for n in weights(method) if ".attn." in n}
         assert all(bool((f == 1).all()) for f in importance.values())
 

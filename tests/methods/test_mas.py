@@ -100,7 +100,7 @@ def test_importances_add_up_over_updates(tmp_path: Path) -> None:
         for name, old in total.items():
             new[name][: len(old)] += old
         total = new
-        ((importance, anchor),) = method.anchor.terms
+        importance, anchor = method.anchor.importance, method.anchor.anchor
         assert_close(importance, total, rtol=1e-4, atol=1e-6)
         assert_close(anchor, weights(method), rtol=0, atol=0)
 
@@ -110,7 +110,7 @@ def test_a_step_follows_the_penalised_loss(tmp_path: Path) -> None:
     given = {"training": {"batch_size": 40, "lr": 0.01}, "strength": 0.5}
     run = runs(tmp_path, MAS, epochs=2, **given)
     first, second = versions(run)
-    importance, anchor = first.anchor.terms[0]
+    importance, anchor = first.anchor.importance, first.anchor.anchor
     model, (x, y) = first.model, data(run, 2)
     torch.manual_seed(derive(0, "update", 2))  # which draws the new rows of the head
     model.grow(4)

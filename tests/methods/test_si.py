@@ -88,7 +88,7 @@ def test_it_is_the_loop_that_one_would_write(tmp_path: Path) -> None:
         loop.learn(run, version, epochs=3)
         found = {name: p.detach() for name, p in loop.model.named_parameters()}
         assert_close(weights(method), found, rtol=1e-4, atol=1e-5)
-        (importance, anchor) = method.anchor.terms[0]
+        importance, anchor = method.anchor.importance, method.anchor.anchor
         assert_close(importance, loop.importance, rtol=1e-3, atol=1e-4)
         assert_close(anchor, loop.anchor, rtol=1e-4, atol=1e-5)
 
@@ -163,22 +163,22 @@ class TestOnABowl:
 def test_every_update_integrates_anew(tmp_path: Path) -> None:
     """An update that hardly moves adds hardly any importance to what was there."""
     first, second = versions(runs(tmp_path, SI, strength=0, training={"lr": 1e-6}))
-    for name, importance in first.anchor.terms[0][0].items():
-        later = second.anchor.terms[0][0][name][: len(importance)]
+    for name, importance in first.anchor.importance.items():
+        later = second.anchor.importance[name][: len(importance)]
         assert float((later - importance).abs().max()) < 1e-3
 
 
 def test_no_importance_is_negative(tmp_path: Path) -> None:
     given = {"strength": 0.1, "training": {"lr": 0.5, "batch_size": 4}}
     for method in versions(runs(tmp_path, SI, **given)):
-        assert all(bool((f >= 0).all()) for f in method.anchor.terms[0][0].values())
+        assert all(bool((f >= 0).all()) for f in method.anchor.importance.values())
 
 
 def test_a_penalty_holds_what_mattered(tmp_path: Path) -> None:
     moved = []
     for strength in (0.0, 1.0):
         first, second = versions(runs(tmp_path, SI, epochs=20, strength=strength))
-        importance, anchor = first.anchor.terms[0]
+        importance, anchor = first.anchor.importance, first.anchor.anchor
         ways = [
             (f.sqrt() * (weights(second)[n][: len(f)] - anchor[n])).square().sum()
             for n, f in importance.items()

@@ -29,9 +29,12 @@ def moved(model: Network) -> Network:
     return other
 
 
-def by_definition(anchor: QuadraticAnchor, model: Network) -> Tensor:
+Terms = list[tuple[Parameters, Parameters]]  # importance, anchor
+
+
+def by_definition(terms: Terms, model: Network) -> Tensor:
     total = torch.zeros(())
-    for importance, where in anchor.terms:
+    for importance, where in terms:
         for name, p in model.named_parameters():
             old = p[: len(where[name])]
             total = total + (importance[name] * (old - where[name]).square()).sum()
@@ -42,20 +45,31 @@ def test_without_terms_nothing_pulls() -> None:
     assert QuadraticAnchor().penalty(network(2)) == 0
 
 
-def test_terms_add_up_and_new_rows_are_free() -> None:
-    model, anchor = network(2), QuadraticAnchor()
+def test_penalties_add_up_to_one_and_a_constant_and_new_rows_are_free() -> None:
+    model, anchor, terms = network(2), QuadraticAnchor(), Terms()
     for classes in (2, 4, 5):
         model.grow(classes)
         model = moved(model)
-        assert_close(anchor.penalty(model), by_definition(anchor, model))
-        anchor.add(random_importance(model), model)
-    model = moved(model)
-    found, expected = anchor.penalty(model), by_definition(anchor, model)
-    assert_close(found, expected)
-    parameters = list(model.parameters())
-    gradients = (torch.autograd.grad(loss, parameters) for loss in (found, expected))
-    for one, two in zip(*gradients, strict=True):
-        assert_close(one, two)
+        importance = random_importance(model)
+        terms.append((importance, {n: p.detach().clone() for n, p in model.named_parameters()}))
+        anchor.add(importance, model)
+    one, two = moved(model), moved(model)
+    found = anchor.penalty(one) - anchor.penalty(two)
+    assert_close(found, by_definition(terms, one) - by_definition(terms, two))
+    parameters = list(one.parameters())
+    losses = (anchor.penalty(one), by_definition(terms, one))
+    gradients = (torch.autograd.grad(loss, parameters) for loss in losses)
+    for a, b in zip(*gradients, strict=True):
+        assert_close(a, b)
+
+
+def test_what_does_not_matter_takes_the_anchor_along() -> None:
+    model, anchor = network(2), QuadraticAnchor()
+    for _ in range(2):
+        model = moved(model)
+        anchor.add({n: torch.zeros_like(p) for n, p in model.named_parameters()}, model)
+    assert_close(anchor.anchor, {n: p.detach() for n, p in model.named_parameters()})
+    assert anchor.penalty(moved(model)) == 0
 
 
 def test_what_is_changed_in_place_counts() -> None:
@@ -63,7 +77,7 @@ def test_what_is_changed_in_place_counts() -> None:
     anchor.add(random_importance(model), model)
     model = moved(model)
     before = anchor.penalty(model).item()
-    for importance in anchor.terms[0][0].values():
+    for importance in anchor.importance.values():
         importance.mul_(2)
     assert_close(anchor.penalty(model).item(), 2 * before)
     anchor.load_state_dict(anchor.state_dict())
