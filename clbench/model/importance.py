@@ -223,7 +223,7 @@ class _Flat:
 
     def of(self, parts: tuple[Parameters, ...], sizes: dict[str, int]) -> tuple[Tensor, ...]:
         """Both, in the order of parameters of these sizes; rows that came later are 0."""
-        key = [sizes, *((id(t), t._version) for part in parts for t in part.values())]
+        key: list[object] = [sizes, *((id(t), t._version) for part in parts for t in part.values())]
         if key != self._key:
             found = tuple(_end_to_end(part, sizes) for part in parts)
             self._key, self._parts, self._found = key, parts, found
