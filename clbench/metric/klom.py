@@ -9,13 +9,16 @@ Values from finite numbers of models are far above 0 where nothing differs (mean
 models a side, 3 with 20): they are read beside their null, oracles against oracles.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import rel_entr
+from scipy.special import rel_entr, xlogy
 
 from clbench.metric.base import NotMeasured
 from clbench.metric.margins import AnyFloats, FloatArray, IntArray, blocks
+
+Divergence = Callable[[IntArray, IntArray], FloatArray]
 
 BINS = 20
 FLOOR = 1e-5  # of the probability of a bin in which the second distribution has no model
@@ -35,8 +38,7 @@ def klom(unlearned: AnyFloats, oracles: AnyFloats, bins: int = BINS) -> FloatArr
     sum_b p_b ln(p_b / max(q_b, 1e-5)): large where unlearned models answer as no oracle does.
     Direction: lower; range: [0, ln 1e5 = 11.5]; paper: arXiv:2410.23232.
     """
-    first, second = bin_counts(unlearned, oracles, bins)
-    return _divergence(first, second)
+    return _each(bin_counts(unlearned, oracles, bins), _divergence)
 
 
 def klom_reverse(unlearned: AnyFloats, oracles: AnyFloats, bins: int = BINS) -> FloatArray:
@@ -45,8 +47,7 @@ def klom_reverse(unlearned: AnyFloats, oracles: AnyFloats, bins: int = BINS) -> 
     Large where oracles answer as no unlearned model does, such as where those are all alike.
     Direction: lower; range: [0, ln 1e5 = 11.5]; paper: arXiv:2410.23232.
     """
-    first, second = bin_counts(unlearned, oracles, bins)
-    return _divergence(second, first)
+    return _each(bin_counts(oracles, unlearned, bins), _divergence)
 
 
 def margin_jensen_shannon(unlearned: AnyFloats, oracles: AnyFloats, bins: int = BINS) -> FloatArray:
@@ -55,43 +56,52 @@ def margin_jensen_shannon(unlearned: AnyFloats, oracles: AnyFloats, bins: int = 
     (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2: symmetric, and it needs no floor.
     Direction: lower; range: [0, ln 2]; paper: doi:10.1109/18.61115.
     """
-    p, q = (each / each.sum(axis=1, keepdims=True) for each in bin_counts(unlearned, oracles, bins))
-    middle = (p + q) / 2
-    return np.asarray((rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=1) / 2)
+    return _each(bin_counts(unlearned, oracles, bins), _jensen_shannon)
 
 
-def bin_counts(first: AnyFloats, second: AnyFloats, bins: int = BINS) -> tuple[IntArray, IntArray]:
-    """How many models of each table have their margin in each bin: [n, bins] twice.
+def bin_counts(
+    first: AnyFloats, second: AnyFloats, bins: int = BINS
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """How many models of each table have their margin in each bin: [points, bins] twice a block.
 
     The bins of a point are [low + b w, low + (b + 1) w), the last one with its upper end, where
     `low` is the smallest of all its margins and bins * w their range.
     """
-    n = first.shape[-1]
-    counts = np.empty((2, n, bins), dtype=np.int64)
-    for part, *tables in blocks(first, second):
-        low = np.minimum(tables[0].min(axis=0), tables[1].min(axis=0))
-        width = np.maximum(tables[0].max(axis=0), tables[1].max(axis=0)) - low
+    for _, *tables in blocks(first, second):
+        low = np.minimum(*(table.min(axis=0) for table in tables))
+        width = (np.maximum(*(table.max(axis=0) for table in tables)) - low) / bins
         width[width == 0] = 1
-        for side, table in enumerate(tables):
-            counts[side, part] = _binned(table, low, width, bins)
-    return counts[0], counts[1]
+        yield _binned(tables[0], low, width, bins), _binned(tables[1], low, width, bins)
 
 
 def _binned(table: FloatArray, low: FloatArray, width: FloatArray, bins: int) -> IntArray:
     """Counts [points, bins] of a table [N, points], which is overwritten."""
     table -= low
     table /= width
-    table *= bins
-    index = np.minimum(table.astype(np.int64), bins - 1)
-    index += np.arange(len(low)) * bins
-    return np.bincount(index.ravel(), minlength=len(low) * bins).reshape(-1, bins)
+    index = table.astype(np.int64)
+    index += np.arange(len(low)) * (bins + 1)  # one bin more, for the largest margin alone
+    counts = np.bincount(index.ravel(), minlength=len(low) * (bins + 1)).reshape(-1, bins + 1)
+    counts[:, -2] += counts[:, -1]
+    return counts[:, :-1]
+
+
+def _each(counted: Iterable[tuple[IntArray, IntArray]], divergence: Divergence) -> FloatArray:
+    """A divergence between counts [points, bins], block by block."""
+    return np.concatenate([divergence(*counts) for counts in counted])
 
 
 def _divergence(p_counts: IntArray, q_counts: IntArray) -> FloatArray:
-    p = p_counts / p_counts.sum(axis=1, keepdims=True)
-    q = q_counts / q_counts.sum(axis=1, keepdims=True)
+    """Counts are few whole numbers: their logarithms are looked up."""
+    p, q = (np.arange(n + 1) / n for n in (p_counts[0].sum(), q_counts[0].sum()))
+    terms = xlogy(p, p)[p_counts] - p[p_counts] * np.log(np.maximum(q, FLOOR))[q_counts]
     # with the floor q adds up to slightly more than 1, which could take a zero below it
-    return np.asarray(np.maximum(rel_entr(p, np.maximum(q, FLOOR)).sum(axis=1), 0))
+    return np.asarray(np.maximum(terms.sum(axis=1), 0))
+
+
+def _jensen_shannon(p_counts: IntArray, q_counts: IntArray) -> FloatArray:
+    p, q = (counts / counts[0].sum() for counts in (p_counts, q_counts))
+    middle = (p + q) / 2
+    return np.asarray((rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=1) / 2)
 
 
 def over_points(values: FloatArray) -> OverPoints:

@@ -27,6 +27,7 @@ SECTIONS = {
     "frozen": "ten seeds on frozen features",
     "startup": "the command line",
     "scoring": "a thousand runs",
+    "unlearning": "metrics of many models beside loops over points",
 }
 MODULES = {"scoring": "archive"}
 PEERS = Path(".venv-bench")
