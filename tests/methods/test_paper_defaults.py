@@ -14,6 +14,7 @@ PAPERS: dict[str, dict[str, Any]] = {
     "derpp": {"alpha": 0.1, "beta": 0.5},
     "dsimplex": {"vertices": 1024, "weight": 0.1, "scale": 10.0},  # code
     "er_reptile": {"replay": 0.5, "every": 500, "epsilon": 0.1},
+    "fisher_forgetting": {"alpha": 1e-6},  # code
     "fsa": {"ridge": 1.0},
     "gdumb": {
         "cutmix": 0.5,  # on colour images; none on MNIST
@@ -30,6 +31,29 @@ PAPERS: dict[str, dict[str, Any]] = {
         "training.weight_decay": 1e-5,
         "training.lr": 2.0 / 100,  # on a sum over classes in place of a mean over 100
     },
+    "influence": {"alpha": 0.2, "samples": 1000, "damping": 1.0},  # code of 2304.04934
+    # code, a class and VGG16
+    "jit": {
+        "sigma": 0.5,
+        "copies": 25,
+        "unlearning.lr": 3e-4,
+        "unlearning.batch_size": 128,
+        "unlearning.epochs": 1,
+    },
+    # code, random samples of CIFAR-10
+    "laf": {
+        "unlearning.optimiser": "adam",
+        "unlearning.lr": 1e-5,
+        "unlearning.batch_size": 32,
+        "unlearning.epochs": 40,
+        "alignment_lr": 4e-5,
+        "temperature": 20.0,
+        "latent": 16,
+        "vae_epochs": 10,
+        "vae_lr": 1e-3,
+        "vae_weight": 0.025,
+    },
+    "lfssd": {"alpha": 10.0, "dampening": 1.0},  # those of ssd
     "lwf": {"strength": 1.0, "temperature": 2.0},
     # code, rotated MNIST with 200 remembered samples; 10 of them and the new one
     "mer": {"training.lr": 0.1, "beta": 0.01, "gamma": 1.0, "k": 11, "batches": 5},
@@ -41,6 +65,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "training.weight_decay": 5e-4,
     },
     "si": {"strength": 0.1, "xi": 0.1},  # permuted MNIST
+    "sisa": {"shards": 5},  # example in the code
     "slca": {
         "slow": 0.01,
         "samples": 256,
@@ -52,6 +77,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "training.weight_decay": 5e-4,
     },
     "slda": {"shrinkage": 1e-4},
+    "ssd": {"alpha": 10.0, "dampening": 1.0},  # ResNet18
 }
 
 
