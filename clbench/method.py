@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from torch import Tensor, nn
 
@@ -105,11 +105,14 @@ def _packed(part: Any) -> Any:
 def make_method(kind: type[Method], hyperparameters: Mapping[str, Any]) -> Method:
     """A method with hyperparameters from outside.
 
+    A group that is given in part has the method's own values for the rest. Only of `training`,
+    which is a stream's to set, the rest is what is usual for all methods.
+
     Raises:
         ClbenchError: an unknown hyperparameter (the nearest is suggested) or a wrong value.
     """
     try:
-        return kind(**hyperparameters)
+        return kind(**_completed(kind, hyperparameters))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
@@ -122,6 +125,16 @@ def make_method(kind: type[Method], hyperparameters: Mapping[str, Any]) -> Metho
         raise ClbenchError(
             f"hyperparameter {name} of {kind.card.name}: {first['msg']}, got {first['input']!r}"
         ) from None
+
+
+def _completed(kind: type[Method], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, with the groups in it filled up."""
+    filled = dict(given)
+    for name, field in kind.__pydantic_fields__.items():  # type: ignore[attr-defined]
+        value, default = given.get(name), field.default
+        if name != "training" and isinstance(value, Mapping) and isinstance(default, BaseModel):
+            filled[name] = default.model_dump() | dict(value)
+    return filled
 
 
 def known_names(kind: type[Method]) -> list[str]:

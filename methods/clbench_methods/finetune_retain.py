@@ -2,7 +2,7 @@
 
 from torch.nn.functional import cross_entropy
 
-from clbench.method import Card, Method, Network, Space, Training, View
+from clbench.method import Card, Method, Network, Range, Space, Training, View
 
 
 class FinetuneRetain(Method):
@@ -18,6 +18,8 @@ class FinetuneRetain(Method):
         original="plain",
         notes="A request for nothing changes nothing.",
     )
+
+    tunes = (Range("unlearning.lr", 1e-4, 0.1, log=True), Range("unlearning.epochs", 1, 10))
 
     backbone: str = "mlp"
     training: Training = Training()

@@ -6,10 +6,32 @@ import pytest
 
 from clbench.running import load_method
 
+# What the codes of 2304.04934 and 2310.12508 have in common.
+SPARSE = {
+    "unlearning.momentum": 0.9,
+    "unlearning.weight_decay": 5e-4,
+    "unlearning.batch_size": 256,
+}
 # Method: what its paper (or, marked so, its authors' code) sets.
 PAPERS: dict[str, dict[str, Any]] = {
     "agem": {"reference": 256},  # code
+    # code of 2205.08096, which compares with it
+    "amnesiac": {
+        "unlearning.optimiser": "adam",
+        "unlearning.lr": 1e-4,
+        "unlearning.batch_size": 128,
+        "unlearning.epochs": 3,
+    },
     "aper": {"training.lr": 0.01, "training.epochs": 20, "training.batch_size": 48},
+    # code: the notebook
+    "bad_teacher": {
+        "unlearning.optimiser": "adam",
+        "unlearning.lr": 1e-4,
+        "unlearning.batch_size": 256,
+        "unlearning.epochs": 1,
+        "kept": 0.3,
+        "temperature": 1.0,
+    },
     "der": {"alpha": 0.3, "training.lr": 0.03},
     "derpp": {"alpha": 0.1, "beta": 0.5},
     "dsimplex": {"vertices": 1024, "weight": 0.1, "scale": 10.0},  # code
@@ -24,6 +46,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "training.weight_decay": 1e-6,
         "training.batch_size": 16,
     },
+    "gradient_ascent": {"unlearning.lr": 1e-4, "unlearning.epochs": 5},  # code of 2406.01257
     "icarl": {
         "buffer": 2000,
         "training.epochs": 70,
@@ -54,15 +77,33 @@ PAPERS: dict[str, dict[str, Any]] = {
         "vae_weight": 0.025,
     },
     "lfssd": {"alpha": 10.0, "dampening": 1.0},  # those of ssd
+    "l1_sparse": {"unlearning.lr": 0.01, "unlearning.epochs": 10, "plain_epochs": 0} | SPARSE,
     "lwf": {"strength": 1.0, "temperature": 2.0},
     # code, rotated MNIST with 200 remembered samples; 10 of them and the new one
     "mer": {"training.lr": 0.1, "beta": 0.01, "gamma": 1.0, "k": 11, "batches": 5},
+    # code of 2406.01257; alpha of 2410.01276
+    "neggrad_plus": {"unlearning.lr": 0.01, "unlearning.epochs": 5, "alpha": 0.95},
+    "random_label": {"unlearning.lr": 0.013, "unlearning.epochs": 10} | SPARSE,  # code of SalUn
     "ranpac": {
         "dimensions": 10000,
         "training.lr": 0.01,
         "training.epochs": 20,
         "training.batch_size": 48,
         "training.weight_decay": 5e-4,
+    },
+    "salun": {"unlearning.lr": 0.013, "unlearning.epochs": 10, "share": 0.5} | SPARSE,  # code
+    # code: the large-scale notebook
+    "scrub": {
+        "unlearning.lr": 5e-4,
+        "unlearning.momentum": 0.9,
+        "unlearning.weight_decay": 5e-4,
+        "unlearning.batch_size": 128,
+        "unlearning.epochs": 3,
+        "forget_batch_size": 32,
+        "max_epochs": 2,
+        "gamma": 0.99,
+        "alpha": 1e-3,
+        "temperature": 4.0,
     },
     "si": {"strength": 0.1, "xi": 0.1},  # permuted MNIST
     "sisa": {"shards": 5},  # example in the code

@@ -36,7 +36,9 @@ class TestEveryMethod:
         kind = load_method(name)
         names = {tunable.name for tunable in search_space(kind)}
         assert (names == set()) == (name in NOTHING)
-        if "training" in kind.__annotations__ and names:
+        if "unlearning" in kind.__annotations__:
+            assert "unlearning.lr" in names
+        elif "training" in kind.__annotations__ and names and kind.card.original == "own":
             assert "training.lr" in names
 
     def test_the_memory_is_no_matter_of_tuning(self) -> None:
