@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from clbench.contract import CHECKS, BrokenContract, Subject
+from clbench.contract import BrokenContract, Subject, checks_of
 from clbench.errors import ClbenchError
 from clbench.method import make_method
 from clbench.running import load_method
@@ -21,7 +21,7 @@ def print_contract(name: str, hyperparameters: Mapping[str, Any], *, as_json: bo
     subject, console, verdicts = Subject.quick(kind, hyperparameters), Console(), []
     if kind.quick and not as_json:
         console.print(f"with {_settings(subject)}, to be quick; --set overrules", highlight=False)
-    for title, check in CHECKS.items():
+    for title, check in checks_of(kind).items():
         fault = _fault(check, subject)
         verdicts.append({"check": title, "kept": not fault, "fault": fault})
         if not as_json:

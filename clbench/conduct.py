@@ -22,7 +22,7 @@ def keeps(subject: Subject) -> tuple[int, Stores]:
 
 def asks_again(subject: Subject) -> bool:
     """Whether it asks for the samples of an update more than once where they come once."""
-    with subject.run(stream=small_stream(subject.card, online=True)) as run:
+    with subject.run(stream=small_stream(subject.card, online=True), fits=False) as run:
         try:
             played(run, 2)
         except SecondPassError:

@@ -50,10 +50,16 @@ class Subject:
         return cls(kind, merged(dict(kind.quick), given))
 
     @contextmanager
-    def run(self, source: Source | None = None, stream: Stream | None = None) -> Iterator[Run]:
-        """A run in a temporary folder, nothing played yet; of any stream, fit or not."""
+    def run(
+        self, source: Source | None = None, stream: Stream | None = None, *, fits: bool = True
+    ) -> Iterator[Run]:
+        """A run in a temporary folder, nothing played yet.
+
+        By default of the small stream; of another that the method may not play if not `fits`.
+        """
         small, samples = small_stream(self.card), source or digits()
-        record = run_record(small, samples, self.kind, self.hyperparameters, 0, SETTINGS)
+        planned = stream if stream and fits else small
+        record = run_record(planned, samples, self.kind, self.hyperparameters, 0, SETTINGS)
         with tempfile.TemporaryDirectory() as folder:
             ledger = Ledger(Path(folder))
             ledger.begin(record)
@@ -95,7 +101,8 @@ def played(run: Run, updates: int, *, carry: bool = True) -> Method:
 
 def inputs(run: Run) -> Tensor:
     """The test inputs of the classes of the first two updates."""
-    ids = np.concatenate([e.samples for e in run.stream.evals[:2]])
+    asked = [each.samples for each in run.stream.evals if each.split == "test"]
+    ids = np.concatenate(asked[:2])
     return to_input(run.samples["test"].gather(torch.from_numpy(ids)))
 
 
@@ -126,6 +133,24 @@ def small_stream(card: Card, *, online: bool = False) -> Stream:
     stream: Stream = generator(
         digits(), "contract", protocol, increment=2, order=[0, 1, 2, 3, 4, 5]
     )
+    return stream
+
+
+def forgetting_stream(card: Card) -> Stream:
+    """Classes 0 to 5 of digits, then a request for 40 samples, under a protocol that a card needs.
+
+    Half of the retained data is granted, so that it can be told whether a method reads the rest.
+    """
+    protocol = Protocol(
+        epochs=2,
+        past="all" if "past" in card.needs else "none",
+        task_ids="task-ids" in card.needs,
+        retained=0.5 if "retained" in card.needs else None,
+        forget_labels="forget-labels" in card.needs,
+    )
+    generator, forget = load("streams", "unlearning"), {"name": "random", "size": 40}
+    order = [0, 1, 2, 3, 4, 5]
+    stream: Stream = generator(digits(), "contract", protocol, forget=forget, order=order)
     return stream
 
 

@@ -50,12 +50,12 @@ class ${name_of_class}(Method):
 TEST = Template('''"""${name_of_class} keeps the contract of every clbench method."""
 
 import pytest
-from clbench.contract import CHECKS, Subject
+from clbench.contract import Subject, checks_of
 
 from ${name} import ${name_of_class}
 
 
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
+@pytest.mark.parametrize("check", checks_of(${name_of_class}).values(), ids=lambda c: c.__name__)
 def test_contract(check):
     check(Subject(${name_of_class}, {}))
 

@@ -206,13 +206,13 @@ class WritesIntoInputs(Good):
 class WritesSamples(Good):
     def learn(self, view: View) -> None:
         super().learn(view)
-        view._samples._resident[view._ids] = 0
+        view._serving._samples._resident[view._ids] = 0
 
 
 class WritesLabels(Good):
     def learn(self, view: View) -> None:
         super().learn(view)
-        view._samples.y.clamp_(max=1)
+        view._serving._samples.y.clamp_(max=1)
 
 
 class TurnsGradientsOff(Good):
@@ -233,17 +233,17 @@ class SetsPrecision(Good):
 
 class ReadsOtherSamples(Good):
     def weigh(self, view: View, x: Tensor) -> float:
-        return float(view._samples.gather(torch.arange(1000)).float().mean()) / 128
+        return float(view._serving._samples.gather(torch.arange(1000)).float().mean()) / 128
 
 
 class ReadsOtherLabels(Good):
     def weigh(self, view: View, x: Tensor) -> float:
-        return float((view._samples.y == 5).float().mean()) * 10
+        return float((view._serving._samples.y == 5).float().mean()) * 10
 
 
 class WidensItsView(Good):
     def learn(self, view: View) -> None:
-        known = view._samples.y.ge(0) & view._samples.y.lt(view.n_classes)
+        known = view._serving._samples.y.ge(0) & view._serving._samples.y.lt(view.n_classes)
         view._ids = known.nonzero()[:, 0]
         super().learn(view)
 

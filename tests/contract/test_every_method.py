@@ -5,8 +5,10 @@ import torch
 from safetensors.torch import load
 
 from clbench import state
+from clbench.card import read_card
 from clbench.conduct import asks_again, keeps
-from clbench.contract import CHECKS, Subject
+from clbench.contract import CHECKS, FORGETTING, Subject
+from clbench.contract.forgetting import begun
 from clbench.cost import FlopMeter
 from clbench.plugin import entries
 from clbench.running import load_method
@@ -28,6 +30,29 @@ def test_a_card_overstates_nothing(method: str) -> None:
     assert beyond_weights(subject) == (card.stores != "nothing")
     assert asks_again(subject) == (card.passes == "many")
     assert reads_the_past(subject) == ("past" in card.needs)
+
+
+FORGETTERS = [
+    name for name, e in entries("methods").items() if "forget" in read_card(e.target).plays
+]
+
+
+@pytest.mark.parametrize("check", FORGETTING)
+@pytest.mark.parametrize("method", FORGETTERS)
+def test_contract_of_forgetting(method: str, check: str) -> None:
+    FORGETTING[check](Subject.quick(load_method(method), {}))
+
+
+@pytest.mark.parametrize("method", FORGETTERS)
+def test_a_card_says_what_it_forgets_with(method: str) -> None:
+    subject = Subject.quick(load_method(method), {})
+    with begun(subject) as run:
+        read = run.update(played(run, 1), 2, FlopMeter()).read
+        request, retained = run.stream.updates[1].samples, run.stream.retained(2)
+    reads_retained = bool(read[retained].any())
+    assert reads_retained == ("retained" in subject.card.needs)
+    if reads_retained:
+        assert subject.card.retained_only != bool(read[request].any())
 
 
 def beyond_weights(subject: Subject) -> bool:

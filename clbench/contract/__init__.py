@@ -1,0 +1,46 @@
+"""The contract that every method keeps, as checks that an author can run on his own file.
+
+A check plays a small stream of `clbench.subject` and raises `BrokenContract` with what was seen
+and what would be right.
+"""
+
+from clbench.contract import answering, data, forgetting, life
+from clbench.contract.base import BrokenContract, Check, restoring
+from clbench.method import Method
+from clbench.subject import Subject
+
+__all__ = ["CHECKS", "FORGETTING", "BrokenContract", "Check", "Subject", "checks_of"]
+
+CHECKS: dict[str, Check] = {
+    check.__name__: restoring(check)
+    for check in (
+        life.plays_what_its_card_says,
+        life.same_seed_gives_same_bytes,
+        life.resumes_where_it_stopped,
+        life.carries_all_that_updates_use,
+        life.state_round_trip_changes_no_prediction,
+        answering.answers_do_not_depend_on_the_batch,
+        answering.answering_changes_nothing,
+        data.leaves_the_source_as_it_was,
+        data.leaves_torch_as_it_was,
+        data.reads_only_what_is_granted,
+        data.carries_within_the_budget,
+        data.stores_no_more_than_its_card_says,
+        data.reads_an_update_once_unless_its_card_says_many,
+    )
+}
+FORGETTING: dict[str, Check] = {
+    check.__name__: restoring(check)
+    for check in (
+        forgetting.forgetting_nothing_changes_nothing,
+        forgetting.forgetting_reads_only_what_is_granted,
+        forgetting.forgetting_repeats_itself,
+        forgetting.forgets_by_what_it_carries,
+        forgetting.forgetting_leaves_the_source_as_it_was,
+    )
+}
+
+
+def checks_of(kind: type[Method]) -> dict[str, Check]:
+    """The checks that apply to a method: those of forgetting if its card plays it."""
+    return CHECKS | (FORGETTING if "forget" in kind.card.plays else {})
