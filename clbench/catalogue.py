@@ -39,12 +39,19 @@ def catalogue(groups: Iterable[Group] = GROUPS) -> list[Item]:
     """Everything that is installed, by group and name."""
     items: list[Item] = []
     for group in groups:
-        faults = _import_faults(list(entries(group).values()))
+        found = _entries(group)
+        faults = _import_faults(found)
         if group == "streams":
             items += _streams(faults)
         else:
-            items += [_item(group, e, faults.get(e.name, "")) for e in entries(group).values()]
+            items += [_item(group, e, faults.get(e.name, "")) for e in found]
     return items
+
+
+def _entries(group: Group) -> list[Entry]:
+    """The plugins that a reader looks for in a group."""
+    found = list(entries(group).values())
+    return [*found, *entries("group_metrics").values()] if group == "metrics" else found
 
 
 def _streams(faults: Mapping[str, str]) -> list[Item]:
@@ -82,7 +89,8 @@ def _properties(group: Group, entry: Entry, node: ast.ClassDef | ast.FunctionDef
         }
     if group == "metrics":
         declared = next((keywords(d) for d in node.decorator_list if isinstance(d, ast.Call)), {})
-        return {key: str(declared.get(key, "?")) for key in ("direction", "paper")}
+        of = "many models" if entry.name in entries("group_metrics") else "a run"
+        return {"of": of, **{key: str(declared.get(key, "?")) for key in ("direction", "paper")}}
     if isinstance(node, ast.FunctionDef):
         options = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
         return {"options": listing(options)}

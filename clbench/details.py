@@ -8,12 +8,14 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from clbench.errors import ClbenchError, unknown
-from clbench.metric import Metric
+from clbench.metric import GroupMetric, Metric
 from clbench.opening import TUNING, open_preset
-from clbench.plugin import entries, load
+from clbench.plugin import Group, entries, load
 from clbench.preset import presets
 from clbench.spec import flat
 from clbench.stream import Update
+
+KINDS: tuple[Group, ...] = ("methods", "metrics", "group_metrics", "sources")
 
 
 def details(name: str) -> dict[str, Any]:
@@ -31,14 +33,15 @@ def details(name: str) -> dict[str, Any]:
         return _stream(name)
     if name in entries("methods"):
         return _method(name)
-    if name in entries("metrics"):
-        return _metric(load("metrics", name))
+    for group in ("metrics", "group_metrics"):
+        if name in entries(group):
+            return _metric(load(group, name))
     for group in ("sources", "streams"):
         if name in entries(group):
             return _function(group, name)
     known = [
         *presets(),
-        *(key for group in ("methods", "metrics", "sources") for key in entries(group)),
+        *(key for group in KINDS for key in entries(group)),
     ]
     raise unknown("plugin", name, known)
 
@@ -118,7 +121,8 @@ def _stream(name: str) -> dict[str, Any]:
 def _update(update: Update) -> str:
     labels = update.classes.tolist()
     of = f"labels {_span(labels)}" if labels else "no new labels"
-    return f"{update.kind} {len(update.samples)} samples, {of}"
+    granted = "" if update.retained is None else f"; {len(update.retained)} retained are granted"
+    return f"{update.kind} {len(update.samples)} samples, {of}{granted}"
 
 
 def _span(labels: list[int]) -> str:
@@ -128,6 +132,7 @@ def _span(labels: list[int]) -> str:
 def _metric(metric: Metric) -> dict[str, Any]:
     return {
         "metric": metric.name,
+        "of": "many models" if isinstance(metric, GroupMetric) else "a run",
         "definition": metric.definition,
         "direction": f"{metric.direction} is better",
         "range": list(map(str, metric.range)),

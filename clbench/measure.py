@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import TypeVar
 
 from clbench import plugin
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, unknown
 from clbench.evidence import Evidence
-from clbench.metric import Metric, NotMeasured
+from clbench.metric import GroupMetric, Metric, NotMeasured
 
 ROUNDING = 1e-9
+Declared = TypeVar("Declared", bound=Metric)
 
 
 @dataclass(frozen=True)
@@ -21,15 +23,29 @@ class Score:
 
 
 def load_metrics(names: Sequence[str] | None = None) -> tuple[dict[str, Metric], tuple[str, ...]]:
-    """Metrics by id, and what is wrong with the registered ones that do not load.
+    """Metrics of single runs by id, and what is wrong with the registered ones that do not load.
 
-    A metric that was named must load; without names, all that are registered and do.
+    A metric that was named must load; without names, all that are registered and do. Named
+    metrics of many models are left to `load_group_metrics`.
     """
-    declared: dict[str, Metric] = {}
+    return _loaded("metrics", names, Metric)
+
+
+def load_group_metrics(
+    names: Sequence[str] | None = None,
+) -> tuple[dict[str, GroupMetric], tuple[str, ...]]:
+    """Metrics of many models by id, as `load_metrics` does for those of single runs."""
+    return _loaded("group_metrics", names, GroupMetric)
+
+
+def _loaded(
+    group: plugin.Group, names: Sequence[str] | None, kind: type[Declared]
+) -> tuple[dict[str, Declared], tuple[str, ...]]:
+    declared: dict[str, Declared] = {}
     broken = []
-    for name in plugin.entries("metrics") if names is None else names:
+    for name in plugin.entries(group) if names is None else names:
         try:
-            metric = plugin.load("metrics", name)
+            metric = _load(name)
         except ClbenchError as error:
             if names is not None:
                 raise
@@ -39,9 +55,19 @@ def load_metrics(names: Sequence[str] | None = None) -> tuple[dict[str, Metric],
             raise ClbenchError(
                 f"{name} is a {type(metric).__name__}; decorate it with @metric(...)"
             )
+        if type(metric) is not kind:
+            continue
         if declared.setdefault(metric.id, metric) is not metric:
             raise ClbenchError(f"two metrics have the id {metric.id!r}; rename that of {name}")
     return declared, tuple(broken)
+
+
+def _load(name: str) -> object:
+    """The metric of a name, of single runs or of many models."""
+    of_many, of_runs = plugin.entries("group_metrics"), plugin.entries("metrics")
+    if ".py:" not in name and name not in {*of_many, *of_runs}:
+        raise unknown("metric", name, [*of_runs, *of_many])
+    return plugin.load("group_metrics" if name in of_many else "metrics", name)
 
 
 def measure(metric: Metric, evidence: Evidence) -> Score:

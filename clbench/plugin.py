@@ -19,7 +19,9 @@ from typing import Any, Literal, get_args
 
 from clbench.errors import ClbenchError, unknown
 
-Group = Literal["sources", "streams", "presets", "methods", "metrics", "frameworks"]
+Group = Literal[
+    "sources", "streams", "presets", "methods", "metrics", "group_metrics", "frameworks"
+]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from clbench.archive import find_ledgers
 from clbench.compare import compare
 from clbench.errors import ClbenchError, unknown
+from clbench.grouping import group_records
 from clbench.label import labels
 from clbench.ledger import Ledger
 from clbench.measure import load_metrics
@@ -94,8 +95,9 @@ def print_report(roots: Sequence[Path], output: Path) -> None:
 
 def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json: bool) -> None:
     if as_json:
-        rows = to_records(summarise(scores))
-        _print_json({"rows": rows, "unfinished": scores.unfinished, "broken": scores.broken})
+        rows, groups = to_records(summarise(scores)), group_records(scores.groups)
+        left_out = {"unfinished": scores.unfinished, "broken": scores.broken}
+        _print_json({"rows": rows, "groups": groups, **left_out})
         return
     Console().print(score_table(scores, metrics))
 

@@ -62,7 +62,8 @@ def read_answers(
     if [each.since for each in evals] != sorted(each.since for each in evals):
         raise ClbenchError(f"{ledger.path / 'run.json'}: stream.evals are not ordered by `since`")
     tables = [
-        _table(ledger, version, ASKED if version < last else LAST) for version in range(versions)
+        read_version(ledger, version, ASKED if version < last else LAST)
+        for version in range(versions)
     ]
     for version, table in enumerate(tables[:-1]):
         for name in ("sample", "label"):
@@ -75,7 +76,7 @@ def read_answers(
     return tuple(tables if inside.all() else [_rows(table, inside) for table in tables])
 
 
-def _table(ledger: Ledger, version: int, columns: list[str]) -> Columns:
+def read_version(ledger: Ledger, version: int, columns: list[str]) -> Columns:
     """Columns of one version, on exactly the evaluation sets that it was to be asked."""
     where = _file(ledger, version)
     table = from_parquet(ledger.read(version, PREDICTIONS), columns, where)

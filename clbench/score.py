@@ -8,19 +8,21 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 from clbench.errors import ClbenchError
 from clbench.evidence import Evidence, FloatArray
+from clbench.grouping import GroupRow, count_groups, score_groups
 from clbench.label import labels
 from clbench.ledger import Ledger
-from clbench.measure import Score, load_metrics, measure
-from clbench.metric import Metric
+from clbench.measure import Score, load_group_metrics, load_metrics, measure
+from clbench.metric import GroupMetric, Metric
 from clbench.record import RunRecord
 
-Progress = Callable[[int, int], None]  # runs scored, runs in all
+Progress = Callable[[int, int], None]  # runs and groups scored, those in all
 Place = tuple[str, str, int]  # stream, source, seed
 CHUNK = 32
 
@@ -40,13 +42,16 @@ class Scores:
     """Scores of a set of runs, in the order of the ledgers.
 
     `metrics` are the declarations by id. What was left out is told in sentences: `unfinished`
-    runs, and `broken` metric plugins that do not import.
+    runs, and `broken` metric plugins that do not import. `groups` are the set-ups on streams that
+    forget, scored over all their runs by `group_metrics`.
     """
 
     metrics: dict[str, Metric]
     runs: tuple[RunScores, ...]
     unfinished: tuple[str, ...]
     broken: tuple[str, ...] = ()
+    group_metrics: dict[str, GroupMetric] = field(default_factory=dict)
+    groups: tuple[GroupRow, ...] = ()
 
 
 def score_runs(
@@ -57,6 +62,8 @@ def score_runs(
 ) -> Scores:
     """Score every finished run with the named metrics (ids or `file.py:name`; default: all).
 
+    Set-ups on streams that forget are scored over all their runs, too, by metrics of many models.
+
     `jobs` above 1 spreads many runs over as many processes; a script that asks for it needs the
     usual `if __name__ == "__main__"`. `progress` hears of the runs as they are scored.
 
@@ -65,23 +72,32 @@ def score_runs(
             run, a named metric is unknown, or a metric fails or returns what it may not.
     """
     declared, broken = load_metrics(metrics)
+    of_many, broken_too = load_group_metrics(metrics)
     finished, unfinished = split_finished(ledgers)
     _reject_repeats(finished)
     by_place = sorted(finished, key=lambda run: _place(run.record))
     chunks = [by_place[i : i + CHUNK] for i in range(0, len(by_place), CHUNK)]
     names = list(declared) if metrics is None else list(metrics)
     tasks = [_Task(_paths(chunk), _paths(_joints_of(chunk, finished)), names) for chunk in chunks]
+    labelled = list(zip(finished, labels([ledger.record for ledger in finished]), strict=True))
+    whole = len(finished) + (count_groups(labelled) if of_many else 0)
+    steps = count(1)
+
+    def step() -> None:
+        if progress:
+            progress(next(steps), whole)
+
     found: dict[Path, dict[str, Score]] = {}
     for values in _spread(tasks, jobs):
+        for _ in values:
+            step()
         found |= values
-        if progress:
-            progress(len(found), len(finished))
-    records = [ledger.record for ledger in finished]
     runs = tuple(
         RunScores(ledger.record, ledger.path, label, found[ledger.path])
-        for ledger, label in zip(finished, labels(records), strict=True)
+        for ledger, label in labelled
     )
-    return Scores(declared, runs, unfinished, broken)
+    groups = score_groups(labelled, of_many, step) if of_many else ()
+    return Scores(declared, runs, unfinished, (*broken, *broken_too), of_many, groups)
 
 
 def split_finished(ledgers: Sequence[Ledger]) -> tuple[list[Ledger], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clbench.errors import unknown
-from clbench.metric import Metric
+from clbench.metric import GroupMetric, Metric
 from clbench.record import StreamRecord
 from clbench.score import RunScores, Scores
 from clbench.summary import Row, summarise
@@ -30,6 +30,11 @@ class Section:
     stream: StreamRecord
     rows: list[Row]
     runs: dict[str, list[RunScores]]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What tells streams apart that share a name."""
+        return self.stream.fingerprint, self.stream.source_fingerprint
 
     @property
     def uses(self) -> list[str]:
@@ -68,6 +73,23 @@ def chosen_metrics(scores: Scores, chosen: Sequence[str] | str | None) -> list[M
         if name not in scores.metrics:
             raise unknown("metric", name, scores.metrics)
     return [scores.metrics[name] for name in names]
+
+
+def split_names(
+    scores: Scores, chosen: Sequence[str] | str | None
+) -> tuple[Sequence[str] | str | None, Sequence[str] | str | None]:
+    """The names of metrics of single runs, and those of metrics of many models."""
+    if chosen is None or chosen == "all":
+        return chosen, chosen
+    names = chosen.split(",") if isinstance(chosen, str) else chosen
+    of_many = [name for name in names if name in scores.group_metrics]
+    return [name for name in names if name not in of_many], of_many
+
+
+def chosen_groups(scores: Scores, chosen: Sequence[str] | str | None) -> dict[str, GroupMetric]:
+    """The named metrics of many models, or all."""
+    names = scores.group_metrics if chosen is None or chosen == "all" else chosen
+    return {name: scores.group_metrics[name] for name in names}
 
 
 def families(metrics: Sequence[Metric]) -> dict[str, list[Metric]]:

@@ -12,7 +12,16 @@ from rich.text import Text
 from clbench.alike import tuning_warnings
 from clbench.metric import Metric
 from clbench.report.cells import Footnotes, body, header, legend, plain, row_label, tuned_cell
-from clbench.report.section import Section, chosen_metrics, families, sections
+from clbench.report.group_cells import group_tables
+from clbench.report.group_table import UnlearningTable
+from clbench.report.section import (
+    Section,
+    chosen_groups,
+    chosen_metrics,
+    families,
+    sections,
+    split_names,
+)
 from clbench.report.tuning import setups, shows_tuning
 from clbench.score import Scores
 
@@ -24,14 +33,23 @@ def score_table(scores: Scores, metrics: Sequence[str] | str | None = None) -> R
     """A table a stream: methods as rows, controls apart, scores as columns.
 
     `metrics`: ids, `"all"` (by family), or None for the headline ones. Columns that do not fit
-    beside each other continue in a further table.
+    beside each other continue in a further table. A stream that forgets has a table of its own,
+    which stands in place of the headline scores.
 
     Raises:
         ClbenchError: a named metric was not scored.
     """
-    chosen = chosen_metrics(scores, metrics)
+    of_runs, of_many = split_names(scores, metrics)
+    chosen = chosen_metrics(scores, of_runs)
     blocks = list(families(chosen).values()) if metrics == "all" else [chosen]
-    tables = [_SectionTable(section, blocks) for section in sections(scores)]
+    groups = group_tables(scores.groups, chosen_groups(scores, of_many))
+    tables: list[RenderableType] = []
+    for section in sections(scores):
+        group = groups.get(section.place)
+        if chosen and (metrics is not None or group is None):
+            tables.append(_SectionTable(section, blocks))
+        if group and (group.metrics or group.missing):
+            tables.append(UnlearningTable(f"{section.title}: unlearning", group))
     left_out = [
         Text.assemble(("left out: ", "yellow"), plain(sentence))
         for sentence in (*scores.unfinished, *scores.broken)

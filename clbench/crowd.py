@@ -1,0 +1,229 @@
+"""A crowd: all finished runs of one set-up on one stream, as arrays over models and points.
+
+N models, one a seed, were put the same n questions. A column of their answers is one array
+[N, n], read version by version when it is asked for: the margins of 100 models at 60,000 points
+are 24 MB. Where the answers lie is the business of `Answers`: in ledgers, or in arrays that
+something else trained.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import ClbenchError, listing
+from clbench.metric.base import NotMeasured
+from clbench.record import StreamRecord
+
+Array = npt.NDArray[Any]
+IntArray = npt.NDArray[np.integer]
+FloatArray = npt.NDArray[np.floating]
+
+FORGET, RETAIN, TEST, FORGOTTEN = "forget", "retain", "test", "test-forgotten"
+
+
+class Answers(Protocol):
+    """Where the answers of a crowd lie."""
+
+    def questions(self) -> tuple[IntArray, IntArray]:
+        """Ids and labels [n] of the samples put to every model, set after set."""
+        ...
+
+    def column(self, version: int, name: str) -> Array:
+        """[N, n, ...] of `predicted`, `margin` or another recorded column, read-only.
+
+        Raises:
+            NotMeasured: it was not recorded.
+        """
+        ...
+
+    def spent(self, name: str) -> FloatArray:
+        """[N, V] of `flops` or `seconds`: what each update of each model cost.
+
+        Raises:
+            NotMeasured: it was not recorded.
+        """
+        ...
+
+
+class Crowd:
+    """N models of one set-up.
+
+    Attributes:
+        label: the set-up's name in tables.
+        stream: what all its models were taught and asked.
+        seeds: [N] of the models; original i of two crowds with one recipe is the same model.
+
+    Raises:
+        ClbenchError: a seed comes twice.
+    """
+
+    def __init__(
+        self, label: str, stream: StreamRecord, seeds: Sequence[int], answers: Answers
+    ) -> None:
+        self.label, self.stream, self.seeds = label, stream, np.array(seeds, dtype=np.int64)
+        self._answers = answers
+        if len(np.unique(self.seeds)) < len(self.seeds):
+            twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
+            raise ClbenchError(f"{label}: seed {twice[0]} comes twice; leave one out")
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    # -- versions ---------------------------------------------------------------------------
+
+    @cached_property
+    def original(self) -> int:
+        """The version that the first forget update starts from.
+
+        Raises:
+            NotMeasured: the stream forgets nothing.
+        """
+        return self._forgetting[0]
+
+    @cached_property
+    def unlearned(self) -> int:
+        """The version that the last forget update makes."""
+        return self._forgetting[-1] + 1
+
+    @cached_property
+    def relearned(self) -> int:
+        """The last version, where something was learnt after all was forgotten.
+
+        Raises:
+            NotMeasured: nothing was.
+        """
+        if self.unlearned == len(self.stream.updates):
+            raise NotMeasured("nothing is learnt again after the last forget update")
+        return len(self.stream.updates)
+
+    @property
+    def _forgetting(self) -> list[int]:
+        found = [update.index for update in self.stream.updates if update.kind == "forget"]
+        if not found:
+            raise NotMeasured(f"{self.stream.name} has no forget update")
+        return found
+
+    # -- questions and answers --------------------------------------------------------------
+
+    @cached_property
+    def labels(self) -> IntArray:
+        """[n] right answers, set after set."""
+        return self._answers.questions()[1]
+
+    @cached_property
+    def samples(self) -> IntArray:
+        """[n] ids in the split of each set."""
+        return self._answers.questions()[0]
+
+    def rows(self, name: str) -> IntArray:
+        """Where the points of a set are among all n; `forget` is all that was to be forgotten.
+
+        Raises:
+            NotMeasured: there is no such set, or it is empty.
+        """
+        evals = self.stream.evals
+        ends = np.cumsum([each.samples for each in evals])
+        parts = [
+            np.arange(end - each.samples, end)
+            for each, end in zip(evals, ends, strict=True)
+            if each.name == name or (name == FORGET and each.name.startswith(f"{FORGET}-"))
+        ]
+        if not parts or not sum(map(len, parts)):
+            state = "is empty" if parts else "is not among the evaluation sets"
+            raise NotMeasured(f"{name} {state} of {self.stream.name}")
+        return np.concatenate(parts)
+
+    def column(self, version: int, name: str, rows: IntArray, models: IntArray) -> Array:
+        """[models, rows, ...] of a recorded column, a copy; rows ascend.
+
+        Raises:
+            NotMeasured: it was not recorded, or this version was not asked these points.
+        """
+        whole = self._answers.column(version, name)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        if high > whole.shape[1]:
+            raise NotMeasured(f"version {version} was not asked yet what later ones were")
+        if high - low == len(rows):  # all of a set: ten times as fast as picking points
+            return np.asarray(whole[models, low:high])
+        return np.asarray(whole[np.ix_(models, rows)])
+
+    def forgetting_cost(self, name: str) -> FloatArray:
+        """[N] `flops` or `seconds` of all forget updates."""
+        spent = self._answers.spent(name)
+        return np.asarray(spent[:, [index + 1 for index in self._forgetting]].sum(axis=1))
+
+    def check_comparable(self, other: "Crowd") -> None:
+        """Refuse a crowd of another stream or source, or that was asked in another order.
+
+        Raises:
+            ClbenchError: naming what differs.
+        """
+        for field in ("fingerprint", "source_fingerprint"):
+            mine, theirs = getattr(self.stream, field), getattr(other.stream, field)
+            if mine != theirs:
+                what = "stream" if field == "fingerprint" else "source"
+                raise ClbenchError(
+                    f"{self.label} and {other.label} are of other {what}s ({mine[:12]} and "
+                    f"{theirs[:12]}); models are compared on one {what}"
+                )
+        for field in ("samples", "labels"):
+            if not np.array_equal(getattr(self, field), getattr(other, field)):
+                raise ClbenchError(
+                    f"{self.label} and {other.label} were asked other {field}, or in another "
+                    "order, on the same stream; rerun one of them"
+                )
+
+
+class ArrayAnswers:
+    """Answers that are in memory, or in memory-mapped files.
+
+    Args:
+        samples: [n] ids, set after set.
+        labels: [n] right answers.
+        columns: [N, n, ...] by version and name, as in `{2: {"margin": ...}}`.
+        costs: [N, V] by name, `flops` or `seconds`.
+
+    Raises:
+        ClbenchError: a column is not about these points or has other models than the rest.
+    """
+
+    def __init__(
+        self,
+        samples: IntArray,
+        labels: IntArray,
+        columns: Mapping[int, Mapping[str, Array]],
+        costs: Mapping[str, FloatArray] | None = None,
+    ) -> None:
+        self._questions, self._columns, self._costs = (samples, labels), columns, costs or {}
+        shapes = {
+            f"{name} of version {version}": array.shape[:2]
+            for version, each in columns.items()
+            for name, array in each.items()
+        }
+        wrong = [what for what, shape in shapes.items() if shape[1] > len(labels)]
+        if wrong or len(labels) != len(samples) or len({n for n, _ in shapes.values()}) > 1:
+            found = listing(f"{what} {shape}" for what, shape in shapes.items())
+            raise ClbenchError(
+                f"columns are [models, points] for {len(labels)} labels and {len(samples)} "
+                f"samples, of the same models; got {found}"
+            )
+
+    def questions(self) -> tuple[IntArray, IntArray]:
+        """Ids and labels [n]."""
+        return self._questions
+
+    def column(self, version: int, name: str) -> Array:
+        """[N, n, ...] of a column."""
+        try:
+            return self._columns[version][name]
+        except KeyError:
+            raise NotMeasured(f"{name} of version {version} was not recorded") from None
+
+    def spent(self, name: str) -> FloatArray:
+        """[N, V] of a cost."""
+        if name not in self._costs:
+            raise NotMeasured(f"{name} of the updates were not recorded")
+        return self._costs[name]

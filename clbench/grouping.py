@@ -1,0 +1,173 @@
+"""Runs of streams that forget to one row a set-up: its scores over all its models.
+
+Set-ups of a stream are held against the runs of the controls `retrain` (oracles) and `do_nothing`
+on the same stream and source, with the network and training that they share.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clbench.crowd import Crowd
+from clbench.errors import listing
+from clbench.groupscore import Bench, GroupScore, score_group
+from clbench.ledger import Ledger
+from clbench.metric import GroupMetric
+from clbench.record import RunRecord
+from clbench.recorded import crowd_of_runs
+from clbench.spec import flat
+
+ORACLES, NOTHING = "retrain", "do_nothing"
+RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
+FLAGS = ("forget_gap", "forget_margin_shift")
+Labelled = tuple[Ledger, str]  # a run, and the label of its set-up
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A set-up on a stream that forgets: one score a metric of many models, by id.
+
+    `flag` says in which direction it misses the oracles on what was to be forgotten:
+    `over-unlearned`, `remembers`, `both` by different measures; empty if it is not told apart.
+    """
+
+    stream: str
+    fingerprint: str
+    source_fingerprint: str
+    label: str
+    control: bool
+    seeds: tuple[int, ...]
+    scores: dict[str, GroupScore]
+    oracles: str = ""  # label of those that it is held against
+    flag: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The stream and source, as sections of a report are told apart."""
+        return self.fingerprint, self.source_fingerprint
+
+
+def score_groups(
+    runs: Sequence[Labelled],
+    metrics: Mapping[str, GroupMetric],
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[GroupRow, ...]:
+    """A row for each set-up among finished runs of streams that forget.
+
+    Rows are by stream, methods before controls, then by label. `progress` is called after each.
+    """
+    rows = []
+    for setups in _by_stream(runs).values():
+        for label, bench in _benches(setups):
+            rows.append(_row(setups[label], label, metrics, bench))
+            progress()
+    return tuple(sorted(rows, key=lambda row: (row.stream, row.place, row.control, row.label)))
+
+
+def count_groups(runs: Sequence[Labelled]) -> int:
+    """How many rows there will be."""
+    return sum(map(len, _by_stream(runs).values()))
+
+
+def group_records(rows: Sequence[GroupRow]) -> list[dict[str, Any]]:
+    """Rows as JSON-ready values."""
+    return [asdict(row) | {"seeds": list(row.seeds)} for row in rows]
+
+
+Setups = dict[str, list[Ledger]]  # by label
+
+
+def _by_stream(runs: Sequence[Labelled]) -> dict[tuple[str, str], Setups]:
+    """Set-ups of each stream that forgets."""
+    found: dict[tuple[str, str], Setups] = defaultdict(lambda: defaultdict(list))
+    for ledger, label in runs:
+        stream = ledger.record.stream
+        if any(update.kind == "forget" for update in stream.updates):
+            found[stream.fingerprint, stream.source_fingerprint][label].append(ledger)
+    return found
+
+
+def _benches(setups: Setups) -> Iterator[tuple[str, Bench]]:
+    """Each set-up with what it is held against; set-ups of one recipe share it."""
+    benches: dict[tuple[str, ...], Bench] = {}
+    crowds: dict[str, Crowd] = {}
+
+    def crowd(label: str) -> Crowd | None:
+        if label and label not in crowds:
+            crowds[label] = crowd_of_runs(setups[label], label)
+        return crowds.get(label)
+
+    for label, ledgers in setups.items():
+        record = ledgers[0].record
+        oracles, why = _fitting(setups, label, record, ORACLES)
+        nothing, _ = _fitting(setups, label, record, NOTHING)
+        if (oracles, nothing) not in benches:
+            benches[oracles, nothing] = Bench(crowd(oracles), crowd(nothing), why)
+        yield label, benches[oracles, nothing] if oracles else Bench(None, crowd(nothing), why)
+
+
+def _fitting(setups: Setups, own: str, record: RunRecord, name: str) -> tuple[str, str]:
+    """The label of the set-up of a control with the recipe of a run; or why there is none."""
+    found = {
+        label: _differences(record, ledgers[0].record)
+        for label, ledgers in setups.items()
+        if ledgers[0].record.method.name == name
+    }
+    if own in found:
+        return own, ""
+    fit = [label for label, differing in found.items() if not differing]
+    if len(fit) == 1:
+        return fit[0], ""
+    if fit:
+        return "", f"{len(fit)} set-ups of {name} with this recipe ({listing(fit)}); keep one"
+    if found:
+        label, differing = min(found.items(), key=lambda item: len(item[1]))
+        return "", f"{label} was trained otherwise: {listing(differing)}"
+    return "", ""
+
+
+def _differences(one: RunRecord, other: RunRecord) -> list[str]:
+    """In which parts of the recipe that both have two runs differ."""
+    mine, theirs = (
+        dict(flat({key: run.hyperparameters[key] for key in RECIPE if key in run.hyperparameters}))
+        for run in (one, other)
+    )
+    return [
+        f"{key} {theirs[key]}, not {value}"
+        for key, value in mine.items()
+        if key in theirs and theirs[key] != value
+    ]
+
+
+def _row(
+    ledgers: Sequence[Ledger], label: str, metrics: Mapping[str, GroupMetric], bench: Bench
+) -> GroupRow:
+    benched = (bench.oracles, bench.nothing)
+    known = {each.label: each for each in benched if each is not None}
+    crowd = known.get(label) or crowd_of_runs(ledgers, label)
+    scores = {name: score_group(metric, crowd, bench) for name, metric in metrics.items()}
+    stream, control = crowd.stream, ledgers[0].record.method.control
+    return GroupRow(
+        stream.name,
+        stream.fingerprint,
+        stream.source_fingerprint,
+        label,
+        control,
+        tuple(crowd.seeds.tolist()),
+        scores,
+        bench.oracles.label if bench.oracles else "",
+        _flag([scores[name] for name in FLAGS if name in scores]),
+    )
+
+
+def _flag(scores: Sequence[GroupScore]) -> str:
+    """The direction in which a set-up misses the oracles."""
+    apart = [
+        each.value < each.null
+        for each in scores
+        if each.told_apart and each.value is not None and each.null is not None
+    ]
+    if len(set(apart)) == 2:
+        return "both"
+    return ("over-unlearned" if apart[0] else "remembers") if apart else ""

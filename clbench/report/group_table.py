@@ -1,0 +1,123 @@
+"""Scores of unlearning as tables for a terminal, as wide as it is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.box import HORIZONTALS
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from clbench.grouping import GroupRow
+from clbench.metric import GroupMetric
+from clbench.report.cells import Footnotes, header, plain
+from clbench.report.group_cells import (
+    Table,
+    fraction_text,
+    is_null,
+    label,
+    legend,
+    marks,
+    models,
+    value_text,
+)
+from clbench.report.section import families
+
+GAP = 2
+LABEL_SHARE = 4  # labels may take a quarter of the width
+
+
+@dataclass(frozen=True)
+class UnlearningTable:
+    """The tables of one stream, a family of metrics after the other."""
+
+    title: str
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        notes = Footnotes()
+        yield Text(plain(self.title), style="bold")
+        for columns in self._packed(options.max_width):
+            yield Padding(self._part(columns, notes, options.max_width), (1, 0, 0, 0))
+        yield Text()
+        yield from notes.lines()
+        for why in self.table.missing:
+            yield Text(f"not measured: {plain(why)}", style="dim")
+        yield Text(legend(self.table), style="dim")
+
+    def _packed(self, width: int) -> Iterator[list[GroupMetric]]:
+        """The metrics in groups that fit beside the labels; families stay together."""
+        free = width - self._label_width(width) - 2 * GAP - self._n_width()
+        free -= self._flag_width() + GAP if self.table.flagged else 0
+        for family in families(self.table.metrics).values():
+            group: list[GroupMetric] = []
+            used = 0
+            for metric in family:
+                assert isinstance(metric, GroupMetric)
+                needed = self._width(metric) + GAP
+                if group and used + needed > free:
+                    yield group
+                    group, used = [], 0
+                group.append(metric)
+                used += needed
+            yield group
+
+    def _part(self, metrics: Sequence[GroupMetric], notes: Footnotes, width: int) -> RichTable:
+        part = RichTable(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        wide = self._label_width(width)
+        part.add_column("method", width=wide, overflow="fold", vertical="bottom")
+        part.add_column("n", justify="right", vertical="bottom", width=self._n_width())
+        if self.table.flagged:
+            part.add_column("flag", vertical="bottom", width=self._flag_width())
+        for metric in metrics:
+            size = self._width(metric)
+            part.add_column(header(metric), justify="right", vertical="bottom", width=size)
+        previous = None
+        for row in self.table.rows:
+            if previous and row.control and not previous.control:
+                part.add_section()
+            flag = (
+                [Text(row.flag.replace("-", "-\n"), style="yellow")] if self.table.flagged else []
+            )
+            cells = [_cell(metric, row, notes) for metric in metrics]
+            lines = [Text(plain(label(row))), _n(row), *flag, *cells]
+            part.add_row(*lines, style="dim" if row.control else "")
+            previous = row
+        return part
+
+    def _width(self, metric: GroupMetric) -> int:
+        cells = [_cell(metric, row, Footnotes()) for row in self.table.rows]
+        lines = [line for cell in cells for line in cell.plain.splitlines()]
+        return max(map(len, [*header(metric).plain.split(), *lines]))
+
+    def _label_width(self, width: int) -> int:
+        longest = max(map(len, ["method", *map(label, self.table.rows)]))
+        return min(longest, max(9, width // LABEL_SHARE))
+
+    def _n_width(self) -> int:
+        return max(len(line) for row in self.table.rows for line in _n(row).plain.splitlines())
+
+    def _flag_width(self) -> int:
+        return len("unlearned")
+
+
+def _cell(metric: GroupMetric, row: GroupRow, notes: Footnotes) -> Text:
+    """Value and marks; below, where it lies between do-nothing and the null."""
+    score = row.scores[metric.id]
+    if score.value is None:
+        return Text(f"–{notes.mark(score.why)}  \n", style="dim")
+    bold = "bold" if is_null(row) else ""
+    first = Text(f"{value_text(metric, score)} {marks(row, score):<2}", style=bold)
+    return first + Text(f"\n{fraction_text(score)}   ", style="dim")
+
+
+def _flag(row: GroupRow) -> Text:
+    return Text(
+        "-\n".join(row.flag.split("-")) if "-" in row.flag else f"{row.flag}\n", style="yellow"
+    )
+
+
+def _n(row: GroupRow) -> Text:
+    runs, sides = models(row)
+    return Text(f"{runs}\n") + Text(str(sides), style="dim")

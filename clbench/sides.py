@@ -1,0 +1,182 @@
+"""What metrics of many models are handed: some models of a set-up beside some oracles.
+
+Every public property of `Sides` is a word of the vocabulary, as those of `clbench.evidence` are for
+metrics of one run. Arrays are by evaluation set: `margins["forget"]` is [N, n]. Names without a
+prefix are of the version after the last forget update, those with `original_` of the version before
+the first, those with `relearned_` of the last version where something was learnt after; those
+with `oracle_` are of M models that were retrained without what was to be forgotten.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from clbench.crowd import Array, Crowd, FloatArray, IntArray
+from clbench.errors import unknown
+from clbench.metric.base import NotMeasured
+
+SETS = ("forget", "retain", "test", "test-forgotten")
+Column = Callable[[IntArray], Array]
+
+
+class BySet(Mapping[str, Array]):
+    """One array an evaluation set, made when it is asked for.
+
+    Raises:
+        NotMeasured: the stream has no such set.
+    """
+
+    def __init__(self, rows: Callable[[str], IntArray], column: Column) -> None:
+        self._rows, self._column = rows, column
+
+    def __getitem__(self, name: str) -> Array:
+        array = self._column(self._rows(name))
+        array.flags.writeable = False
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SETS)
+
+    def __len__(self) -> int:
+        return len(SETS)
+
+
+class Sides:
+    """Some models of a crowd beside some oracles.
+
+    Args:
+        crowd: the set-up that is measured.
+        oracles: those of the same stream and source; None where there are none.
+        models: [N] which of the crowd, all by default; with repeats where they are resampled.
+        judges: [M] which oracles, all by default.
+        most: the most points of a set, drawn once, the same for all sides; None for all.
+    """
+
+    def __init__(
+        self,
+        crowd: Crowd,
+        oracles: Crowd | None,
+        models: IntArray | None = None,
+        judges: IntArray | None = None,
+        most: int | None = None,
+    ) -> None:
+        self._crowd, self._oracles, self._most = crowd, oracles, most
+        self._models = np.arange(len(crowd)) if models is None else models
+        self._judges = np.arange(len(oracles or ())) if judges is None else judges
+
+    @classmethod
+    def vocabulary(cls) -> tuple[str, ...]:
+        """The names that a metric may ask for."""
+        words = (k for k, v in vars(cls).items() if isinstance(v, cached_property))
+        return tuple(sorted(words))
+
+    def of(self, name: str) -> Any:
+        """The evidence called `name`; an unknown name is a ClbenchError."""
+        if name not in self.vocabulary():
+            raise unknown("evidence of many models", name, self.vocabulary())
+        return getattr(self, name)
+
+    # -- points -----------------------------------------------------------------------------
+
+    @cached_property
+    def labels(self) -> BySet:
+        """{set: [n]} right answers."""
+        return BySet(self._rows, lambda rows: self._crowd.labels[rows])
+
+    # -- the set-up -------------------------------------------------------------------------
+
+    @cached_property
+    def margins(self) -> BySet:
+        """{set: [N, n]} margins of the unlearned models."""
+        return self._of_crowd(lambda crowd: crowd.unlearned, "margin")
+
+    @cached_property
+    def predicted(self) -> BySet:
+        """{set: [N, n]} answers of the unlearned models."""
+        return self._of_crowd(lambda crowd: crowd.unlearned, "predicted")
+
+    @cached_property
+    def logits(self) -> BySet:
+        """{set: [N, n, C]} all logits of the unlearned models, where they are recorded."""
+        return self._of_crowd(lambda crowd: crowd.unlearned, "logits")
+
+    @cached_property
+    def original_margins(self) -> BySet:
+        """{set: [N, n]} margins of the models before they were to forget."""
+        return self._of_crowd(lambda crowd: crowd.original, "margin")
+
+    @cached_property
+    def original_predicted(self) -> BySet:
+        """{set: [N, n]} answers of the models before they were to forget."""
+        return self._of_crowd(lambda crowd: crowd.original, "predicted")
+
+    @cached_property
+    def relearned_margins(self) -> BySet:
+        """{set: [N, n]} margins of the models after they learnt again."""
+        return self._of_crowd(lambda crowd: crowd.relearned, "margin")
+
+    @cached_property
+    def relearned_predicted(self) -> BySet:
+        """{set: [N, n]} answers of the models after they learnt again."""
+        return self._of_crowd(lambda crowd: crowd.relearned, "predicted")
+
+    @cached_property
+    def forget_flops(self) -> FloatArray:
+        """[N] FLOPs of all forget updates."""
+        return self._crowd.forgetting_cost("flops")[self._models]
+
+    @cached_property
+    def forget_seconds(self) -> FloatArray:
+        """[N] seconds of all forget updates, on the machine of the run."""
+        return self._crowd.forgetting_cost("seconds")[self._models]
+
+    # -- the oracles ------------------------------------------------------------------------
+
+    @cached_property
+    def oracle_margins(self) -> BySet:
+        """{set: [M, n]} margins of the oracles."""
+        return self._of_oracles("margin")
+
+    @cached_property
+    def oracle_predicted(self) -> BySet:
+        """{set: [M, n]} answers of the oracles."""
+        return self._of_oracles("predicted")
+
+    @cached_property
+    def oracle_logits(self) -> BySet:
+        """{set: [M, n, C]} all logits of the oracles, where they are recorded."""
+        return self._of_oracles("logits")
+
+    @cached_property
+    def oracle_forget_flops(self) -> FloatArray:
+        """[M] FLOPs of retraining."""
+        return self._judge.forgetting_cost("flops")[self._judges]
+
+    @cached_property
+    def oracle_forget_seconds(self) -> FloatArray:
+        """[M] seconds of retraining."""
+        return self._judge.forgetting_cost("seconds")[self._judges]
+
+    # ---------------------------------------------------------------------------------------
+
+    @property
+    def _judge(self) -> Crowd:
+        if self._oracles is None or not len(self._judges):
+            raise NotMeasured("no finished run of retrain on this stream")
+        return self._oracles
+
+    def _rows(self, name: str) -> IntArray:
+        rows = self._crowd.rows(name)
+        if self._most is None or len(rows) <= self._most:
+            return rows
+        return np.sort(np.random.default_rng(0).choice(rows, self._most, replace=False))
+
+    def _of_crowd(self, version: Callable[[Crowd], int], name: str) -> BySet:
+        crowd, models = self._crowd, self._models
+        return BySet(self._rows, lambda rows: crowd.column(version(crowd), name, rows, models))
+
+    def _of_oracles(self, name: str) -> BySet:
+        crowd, models = self._judge, self._judges
+        return BySet(self._rows, lambda rows: crowd.column(crowd.unlearned, name, rows, models))
