@@ -1,5 +1,6 @@
 """Batches of stored samples to inputs: augmentation, vectorised over the batch."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -17,18 +18,35 @@ def to_input(raw: Tensor) -> Tensor:
 
 def augment(raw: Tensor, how: Augmentation, generator: Generator) -> Tensor:
     """Augment uint8 images [B, C, H, W], each on its own draw; vectors are left as they are."""
-    if how == "none" or raw.ndim != 4:
+    if not augments(how, raw.shape[1:]):
         return raw
+    return changed(raw, how, draw(how, len(raw), generator))
+
+
+def augments(how: Augmentation, shape: Sequence[int]) -> bool:
+    """Whether samples of a shape are changed at all."""
+    return how != "none" and len(shape) == 3
+
+
+def draw(how: Augmentation, count: int, generator: Generator) -> Tensor:
+    """Where to crop and whether to mirror [3, count]: top, left, 0 or 1."""
+    corner = torch.zeros(2, count, dtype=torch.int64)
     if how == "crop-flip":
-        raw = random_crop(raw, PAD, generator)
-    flip = torch.rand(len(raw), generator=generator) < 0.5
-    return torch.where(flip.to(raw.device)[:, None, None, None], raw.flip(-1), raw)
+        corner = torch.randint(0, 2 * PAD + 1, (2, count), generator=generator)
+    return torch.cat([corner, (torch.rand(1, count, generator=generator) < 0.5).long()])
 
 
-def random_crop(raw: Tensor, border: int, generator: Generator) -> Tensor:
-    """Crop each image [B, C, H, W] back to its size from a random place of its zero-padded self."""
+def changed(raw: Tensor, how: Augmentation, drawn: Tensor) -> Tensor:
+    """Images [B, C, H, W] as drawn for each of them [3, B] (see `draw`)."""
+    top, left, flip = drawn.to(raw.device)
+    if how == "crop-flip":
+        raw = crop(raw, PAD, top, left)
+    return torch.where(flip.bool()[:, None, None, None], raw.flip(-1), raw)
+
+
+def crop(raw: Tensor, border: int, top: Tensor, left: Tensor) -> Tensor:
+    """Each image [B, C, H, W] cut to its size from a place [B] of its zero-padded self."""
     count, _, height, width = raw.shape
-    top, left = torch.randint(0, 2 * border + 1, (2, count), generator=generator).to(raw.device)
     # Views of all places [B, C, top, left, H, W]; only the chosen are copied, a row at a time.
     windows = pad(raw, (border,) * 4).unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(count, device=raw.device), :, top, left]

@@ -31,6 +31,7 @@ Processes = Annotated[
 Metrics = Annotated[
     str | None, typer.Option(help="Metrics, comma-separated, or all; default: the headline ones.")
 ]
+STORES = ("originals", "oracles")  # options of runs alone
 OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO)
 
 
@@ -97,7 +98,7 @@ def sweep(
 
 
 @app.command()
-@partial(with_options, without=("out", "tuned"))
+@partial(with_options, without=("out", "tuned", *STORES))
 def tune(
     methods: Methods,
     streams: Streams,
@@ -128,6 +129,45 @@ def tune(
     cells = kept.cells(methods.split(","), streams.split(","), [0])
     budget = Budget(trials, load_objective(objective), tuple(parse_seeds(seeds)), sampler, on_test)
     print_tuning(cells, budget, output, processes or os.cpu_count() or 1, as_json=json)
+
+
+@app.command()
+@partial(
+    with_options,
+    without=("set_", "config", "tuned", "out", "form", "carry", "probe_every", *STORES),
+)
+def ensemble(
+    stream: Annotated[str, typer.Argument(help="A registered stream.")],
+    *,
+    options: Options,
+    out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    kind: Annotated[
+        Literal["originals", "oracles", "masks"], typer.Option(help="What its members are.")
+    ] = "originals",
+    count: Annotated[int, typer.Option(min=1, help="Seeds; members for each forget update.")] = 100,
+    share: Annotated[float, typer.Option(help="Of the samples, in a mask.")] = 0.5,
+    ridge: Annotated[
+        float | None, typer.Option(help="Solve ridge heads on features, with this penalty.")
+    ] = None,
+    on: Annotated[
+        Literal["serial", "processes", "ray"], typer.Option(help="What trains them.")
+    ] = "serial",
+    program: Annotated[
+        Literal["loop", "vmap", "grouped", "bmm"] | None,
+        typer.Option(help="How; default: the fastest in a short trial."),
+    ] = None,
+    processes: Processes = None,
+    json: Json = False,
+) -> None:
+    """Train many models of a stream as one job, into a store (--out) that runs can start from.
+
+    A job that was stopped goes on with the same command; several may fill one store.
+    """
+    from clbench.ensemble.printing import Wanted, print_ensemble
+    from clbench.ensemble.trainer import Where
+
+    wanted = Wanted(kind, count, share, ridge, Where(on, processes, program))
+    print_ensemble(stream, wanted, replace(options, out=out), as_json=json)
 
 
 @app.command()

@@ -22,6 +22,13 @@ class Grants:
     labelled: bool = True
     shown: bool = True
 
+    def without_data(self) -> "Grants":
+        """The same with nothing to train on: no sample to learn, none retained."""
+        none = self.update.samples[:0]
+        if self.update.kind == "forget":
+            return replace(self, retained=none)
+        return replace(self, update=replace(self.update, samples=none))
+
 
 def grants(stream: Stream, version: int, card: Card, beyond: Collection[str]) -> Grants:
     """What the update that makes a version shows to a method of this card.

@@ -44,6 +44,7 @@ DECISIVE: dict[
     "form": True,
     "carry": True,
     "probe_every": True,
+    "stores": True,
     "precision": True,
 }
 

@@ -59,6 +59,13 @@ class Options:
         int | None, Option(min=1, help="Ask the method inside updates, so many steps apart.")
     ] = None
 
+    originals: Annotated[
+        Path | None, Option(help="Store of trained originals (clbench ensemble) to start from.")
+    ] = None
+    oracles: Annotated[
+        Path | None, Option(help="Store of oracles that retrain takes its models from.")
+    ] = None
+
     def cells(
         self, methods: Sequence[str], streams: Sequence[str], seeds: Sequence[int]
     ) -> list[Cell]:
@@ -67,7 +74,14 @@ class Options:
         recipe = tree(self.recipe, "--recipe")
         precision: Precision = "bfloat16" if self.bf16 else "float32"
         settings = Settings(
-            self.form, self.device, precision, self.threads, self.carry, self.probe_every
+            self.form,
+            self.device,
+            precision,
+            self.threads,
+            self.carry,
+            self.probe_every,
+            self.originals,
+            self.oracles,
         )
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         cells = [

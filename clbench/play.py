@@ -17,6 +17,7 @@ from clbench import state
 from clbench.books import Books, Files, size
 from clbench.cost import FlopMeter
 from clbench.document import stream_bytes
+from clbench.ensemble.starting import Starts, starts_of
 from clbench.errors import ClbenchError
 from clbench.grants import grants
 from clbench.ledger import STREAM, Ledger
@@ -65,7 +66,9 @@ def play(
         record = tried(record, stream, source, kind)
     with ledger.lock() as pulse:
         ledger.begin(record, {STREAM: stream_bytes(stream)})
-        run = Run(ledger, stream, source, kind, hyperparameters, pulse)
+        method = make_method(kind, hyperparameters)
+        starts = starts_of(method, stream, source, seed, settings)
+        run = Run(ledger, stream, source, kind, hyperparameters, pulse, starts)
         before = torch.get_num_threads()
         torch.set_num_threads(ledger.record.threads)  # as it began: sums depend on their number
         try:
@@ -86,7 +89,9 @@ class Run:
         kind: type[Method],
         hyperparameters: Mapping[str, Any],
         pulse: Callable[[float], None] = lambda share: None,
+        starts: Starts | None = None,
     ) -> None:
+        self.starts = starts or Starts()
         self.ledger, self.stream, self.record = ledger, stream, ledger.record
         self.pulse = pulse
         self.kind, self.hyperparameters = kind, hyperparameters
@@ -135,6 +140,8 @@ class Run:
         if version > 0:
             skipped = self.update(method, version, learning, prober).skipped
             spending.check_kept(learning)
+            if trained := self.starts.at(version):
+                trained.put(method, learning)
         tree = method.state()
         carried = state.pack(tree)
         self.check_budget(carried, version)
@@ -189,6 +196,8 @@ class Run:
         """Hand the view of the update to the method's handler of its kind; returns the view."""
         granted = self.record.method.granted
         shown = grants(self.stream, version, method.declared(), granted)
+        if self.starts.at(version):
+            shown = shown.without_data()  # the handler does all but train
         view = View(
             shown.update,
             self.samples["train"],

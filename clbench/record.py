@@ -65,6 +65,14 @@ class MethodRecord(_Part):
     code: str
 
 
+class StoreRecord(_Part):
+    """A store that trained models were taken from, and the digest of those that were."""
+
+    kind: Literal["originals", "oracles"]
+    fingerprint: str  # of what the store is of: stream, source, recipe
+    rows: str  # SHA-256 of the weights that were taken
+
+
 class TuningRecord(_Part):
     """How hyperparameters were chosen: what was spent, on which stream, to which end.
 
@@ -120,6 +128,7 @@ class RunRecord(_Part):
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1)
+    stores: tuple[StoreRecord, ...] = ()  # of models that the run did not train itself
     pretrained: tuple[str, ...] | None = None  # weights that were loaded; None: not recorded
     environment: dict[str, str]  # versions of code and libraries, hardware, git revision
 
@@ -127,6 +136,8 @@ class RunRecord(_Part):
     def _chosen(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what is off: a run without probes reads as runs did before there were any."""
         content: dict[str, Any] = handler(self)
+        if not content.get("stores"):
+            content.pop("stores", None)
         if content.get("probe_every") is None:
             content.pop("probe_every", None)
         return content
@@ -161,4 +172,6 @@ class RunRecord(_Part):
         ]
         parts += [] if self.tuning is None else [{"tuning": self.tuning.budget, "as": self.tuned}]
         parts += [] if self.probe_every is None else [{"probe_every": self.probe_every}]
+        exclude = set() if with_seed else {"rows"}
+        parts += [store.model_dump(exclude=exclude) for store in self.stores]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

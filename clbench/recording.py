@@ -12,6 +12,7 @@ import torch
 from pydantic import TypeAdapter
 
 from clbench.card import Card
+from clbench.ensemble.starting import starts_of
 from clbench.environment import environment
 from clbench.errors import ClbenchError
 from clbench.grants import beyond
@@ -60,6 +61,7 @@ def run_record(
         probe_every=settings.probe_every,
         device=settings.device,
         precision=settings.precision,
+        stores=starts_of(method, stream, source, seed, settings).records,
         threads=settings.threads or torch.get_num_threads(),
         environment=environment(),
     )

@@ -86,6 +86,27 @@ def check_recipes(cells: Iterable[Cell]) -> None:
             raise unknown("hyperparameter of the methods, in --recipe,", key, sorted(known))
 
 
+def check_stores(cells: Iterable[Cell]) -> None:
+    """Refuse a store of trained models that none of the methods would take any from.
+
+    Raises:
+        ClbenchError: naming the option.
+    """
+    cells = list(cells)
+    cards = [load_method(name).card for name in {cell.method for cell in cells}]
+    plain = [card for card in cards if card.original == "plain"]
+    takers = {
+        "originals": plain,
+        "oracles": [card for card in plain if "retraining" in card.needs],
+    }
+    for name, some in takers.items():
+        if not some and any(getattr(cell.settings, name) for cell in cells):
+            raise ClbenchError(
+                f"none of the methods starts from --{name}, which would do nothing; leave it out, "
+                "or add a method whose card allows it (clbench show METHOD: original, needs)"
+            )
+
+
 def load_method(name: str) -> type[Method]:
     """The method class of a name or `file.py:Class`."""
     kind = load("methods", name)

@@ -1,6 +1,7 @@
 """How a run is executed, apart from what is run."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from clbench.errors import ClbenchError
@@ -17,6 +18,8 @@ class Settings:
     method does not declare would survive, and resuming would give another result. None: wherever
     the method can be made anew.
     `probe_every`: so many steps apart the method is asked inside updates, too (None: never).
+    `originals`, `oracles`: stores that methods take trained models from, where those are what they
+    would train (`clbench.ensemble.starting`).
 
     Raises:
         ClbenchError: `probe_every` is not positive.
@@ -28,6 +31,8 @@ class Settings:
     threads: int | None = None
     carry: bool | None = None
     probe_every: int | None = None
+    originals: Path | None = None
+    oracles: Path | None = None
 
     def __post_init__(self) -> None:
         if self.probe_every is not None and self.probe_every < 1:

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from clbench.running import check_recipes, planned
+from clbench.running import check_recipes, check_stores, planned
 from clbench.sweep import Cell, Outcome, sweep
 
 POLL_SECONDS = 0.2
@@ -43,6 +43,7 @@ def make_runs(cells: Sequence[Cell], processes: int, what: str = "") -> list[Out
         ClbenchError: a name, hyperparameter or protocol is wrong; found before any training.
     """
     check_recipes(cells)
+    check_stores(cells)
     plans = [planned(cell) for cell in cells]
     whole = sum(versions for _, versions in plans)
     with Progress(*_columns(), console=Console(stderr=True)) as progress:

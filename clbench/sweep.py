@@ -149,11 +149,11 @@ def _in_process(pool: ProcessPoolExecutor, cell: Cell) -> Outcome:
 def _one_process() -> ProcessPoolExecutor:
     # Spawned, not forked: a fork would inherit torch's threads in an unknown state.
     return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=_belong_to_parent
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=belong_to_parent
     )
 
 
-def _belong_to_parent() -> None:
+def belong_to_parent() -> None:
     """Leave Ctrl-C to the process that started this one, and end when it ends, however it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_after_parent, daemon=True).start()

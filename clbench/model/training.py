@@ -1,7 +1,7 @@
 """How a method trains: optimiser and batches, the same for every method that trains."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -55,6 +55,10 @@ class Training(BaseModel):
         It is not fused: other loops take state from some parameters alone, which fused ones refuse.
         """
         return self._optimiser(_groups(model, {}, self.lr), fused=False)
+
+    def optimiser_over(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """The optimiser of `start` over tensors that are no module's."""
+        return self._optimiser([{"params": list(parameters), "lr": self.lr}])
 
     def _optimiser(
         self, groups: list[dict[str, Any]], *, fused: bool = True
