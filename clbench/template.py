@@ -54,8 +54,10 @@ from clbench.contract import Subject, checks_of
 
 from ${name} import ${name_of_class}
 
+CHECKS = checks_of(${name_of_class})
 
-@pytest.mark.parametrize("check", checks_of(${name_of_class}).values(), ids=lambda c: c.__name__)
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
 def test_contract(check):
     check(Subject(${name_of_class}, {}))
 

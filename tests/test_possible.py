@@ -32,6 +32,23 @@ IMPOSSIBLE = [
     ((*DIGITS[:1], f"{ODD}:NeedsThePast", "split-digits"), "needs-the-past needs past data, which"),
     ((*DIGITS[:1], f"{ODD}:NeedsTasks", "split-digits"), "needs-tasks needs task ids at test, whi"),
     ((*DIGITS[:1], f"{ODD}:Unlearns", "split-digits"), "unlearns plays forget, but split-digits h"),
+    # what it is to forget with
+    (
+        ("run", "er", "forget-digits-class"),
+        "er plays learn, but forget-digits-class has updates of",
+    ),
+    (
+        ("run", "finetune_retain", "forget-digits-blind"),
+        "finetune_retain needs retained data to forget, which forget-digits-blind does not grant",
+    ),
+    (
+        ("run", "finetune_retain", "forget-digits-class", "--protocol", "retained=2"),
+        "protocol field retained is 2.0; it is a share",
+    ),
+    (
+        ("run", "gradient_ascent", "forget-digits-blind"),
+        "gradient_ascent needs labels of the samples to forget, which forget-digits-blind hides",
+    ),
     # memory
     (
         (*DIGITS, "--protocol", "memory_bytes=1000"),

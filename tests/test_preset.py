@@ -26,7 +26,7 @@ FINGERPRINTS = {
     "forget-digits-relearn": "9746e0ab345ec16e73a4974f25f61bb118313648e95e8f9c104690fb44cacbef",
     "forget-digits-requests": "4dfd295d563facfb355127d50cda2bc7c848813aa7dcc6044076a95ea5c1535c",
     "forget-digits-task": "7b302b0a855adf95a9eabf49896c6044c6df37aeac3e4bc75a9b1805d8426e66",
-    "forget-digits-tenth": "edb69e51b08aba0c737c62abd0dddd820f5f8936b4dc487e4f773ab139dc0706",
+    "forget-digits-tenth": "edb69e51b08aba0c737c62abd0dded820f5f8936b4dc487e4f773ab139dc0706",
     "instances-digits": "528f9a14876283349c6d9dc3dd4b289b95be203a25b81b0f31face328f337b02",
     "instances-noise-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
     "instances-occluded-digits": "d7f073fd4568a1da020aa240e740b28e7c74600174423d819e3d7e125c0e303d",
@@ -89,6 +89,7 @@ WITHOUT_DATA |= {f"forget-frozen-cifar100-150-{kind}" for kind in CHOSEN_BY_FEAT
 # Fingerprints of streams do not see pixels; these do: no copy may be drawn otherwise.
 ALTERED = {
     "corrupted-digits": "1d875641419aa3da6e4191339a60fbf061b1087a03b4938a0a96fa65c873467c",
+    "forget-digits-poisoned": "4b22101ef850fdfe80fd78c3e18cc03b0957e6dece548f2870464c0d3b919cc5",
     "instances-digits": "5f720ccf29570efdef134470c637c6e080d7ea40c026c63adbf31137fe5c0be6",
     "instances-noise-digits": "da8f9eacef686e076bda12a5c2f0ed3d686ba8f12e8cd1c0d318a359757d7f45",
     "instances-occluded-digits": "8479513e712798d2286dceebaa7db87083f8c86d8765c7ceee5090dbe4ef9aec",
