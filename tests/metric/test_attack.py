@@ -24,7 +24,7 @@ def normals(n: int, seed: int = 0) -> np.ndarray:
 
 
 class TestThreshold:
-    @settings(max_examples=25)
+    @settings(max_examples=25, deadline=None)
     @given(SIDE, SIDE)
     def test_no_other_threshold_or_side_is_better(self, members, non_members):
         inside, outside = np.array(members, dtype=float), np.array(non_members, dtype=float)

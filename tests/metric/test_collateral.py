@@ -25,7 +25,7 @@ def test_damage_near_the_forget_set_is_told_from_damage_everywhere():
     assert collateral_excess(spread, ORACLES[1:], IDS, near) == 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(TABLES, TABLES, st.permutations(range(4)))
 def test_oracles_do_no_damage_and_orders_do_not_matter(correct, oracles, order):
     near = np.array([11, 13])

@@ -132,7 +132,7 @@ class TestHeldOut:
 
 class TestLowerBound:
     def test_it_holds_as_often_as_promised(self):
-        found = epsilon_lower_bound(normals(60, 400), normals(60, 400, 1))
+        found = epsilon_lower_bound(normals(60, 250), normals(60, 250, 1))
         assert (found > 0).mean() <= 0.05
 
     def test_it_is_clopper_and_pearsons(self):

@@ -19,7 +19,7 @@ from clbench.metric.klom import (
     over_points,
 )
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=25, deadline=None)
 CAP = np.log(1 / FLOOR)
 DISTANCES = [klom, klom_reverse, margin_jensen_shannon]
 TABLES = arrays(np.float64, (6, 3), elements=st.integers(-40, 40).map(lambda k: k / 4))

@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp, norm, wasserstein_distance
 from clbench.metric import NotMeasured
 from clbench.metric.margin_distance import margin_kolmogorov_smirnov, margin_wasserstein
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=25, deadline=None)
 BOTH = [margin_wasserstein, margin_kolmogorov_smirnov]
 VALUES = st.integers(-20, 20).map(lambda k: k / 4)  # with many ties
 SMALL, LARGE = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -10,9 +10,11 @@ from clbench.errors import ClbenchError
 from clbench.metric import NotMeasured
 from clbench.metric.margins import BLOCK, at_least, blocks, confidence, margins, whole
 
+FEW = settings(max_examples=25, deadline=None)
 LOGITS = arrays(np.float64, (3, 4), elements=st.floats(-30, 30))
 
 
+@FEW
 @given(LOGITS)
 def test_it_is_the_label_against_the_others(logits):
     labels = np.array([0, 3, 1])
@@ -21,6 +23,7 @@ def test_it_is_the_label_against_the_others(logits):
         assert found == pytest.approx(row[label] - np.log(np.exp(others).sum()))
 
 
+@FEW
 @given(LOGITS)
 def test_it_is_the_logit_of_the_confidence(logits):
     labels = np.array([2, 2, 0])

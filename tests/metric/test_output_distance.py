@@ -19,7 +19,7 @@ from clbench.metric.output_distance import (
     zero_retrain_forgetting,
 )
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=25, deadline=None)
 LOGITS = arrays(np.float64, (4, 3), elements=st.floats(-9, 9))
 ANSWERS = arrays(np.int64, (3, 5), elements=st.integers(0, 3))
 

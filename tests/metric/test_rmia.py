@@ -20,7 +20,7 @@ def asked(table: np.ndarray) -> Asked:
     return Asked(table[0], table[1:])
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(*TABLES, st.sampled_from([0, 0.3, 1]), st.sampled_from([0.5, 1, 2]))
 def test_it_counts_the_population_that_a_point_outdoes(points, population, a, gamma):
     def ratio(target, references):

@@ -17,7 +17,7 @@ from clbench.metric.signals import (
     modified_entropy,
 )
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=25, deadline=None)
 LOGITS = arrays(np.float64, (4, 5), elements=st.integers(-64, 64).map(lambda k: k / 8))
 LABELS = np.array([0, 4, 2, 2])
 

@@ -30,7 +30,7 @@ def log_odds(target: float, forgotten: np.ndarray, unseen: np.ndarray) -> float:
     return float(first - second)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(TABLES, TABLES)
 def test_each_target_is_left_out_of_its_own_fit(unlearned, oracles):
     found = ulira_log_odds(unlearned, oracles)

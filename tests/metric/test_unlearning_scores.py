@@ -18,8 +18,9 @@ from clbench.metric.unlearning import (
     signed_gap,
     tug_of_war,
 )
+from clbench.statistics import mean_interval
 
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=25, deadline=None)
 SHARE, GAP = st.floats(0, 1), st.floats(-1, 1)
 MODELS = st.lists(st.integers(0, 20).map(lambda k: k / 20), min_size=2, max_size=8)
 
@@ -30,9 +31,14 @@ class TestDeviation:
     def test_its_interval_is_welchs(self, unlearned, oracles):
         found = deviation(unlearned, oracles)
         assert found.gap == pytest.approx(np.mean(unlearned) - np.mean(oracles))
-        if len(set(unlearned)) > 1 or len(set(oracles)) > 1:
+        if len(set(unlearned)) > 1 and len(set(oracles)) > 1:
             expected = ttest_ind(unlearned, oracles, equal_var=False).confidence_interval(0.95)
             assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+    def test_against_a_side_without_spread_it_is_students(self):
+        unlearned, expected = [0.5, 0.6, 0.9], mean_interval([0.5, 0.6, 0.9])
+        found = deviation(unlearned, [0.4, 0.4])
+        assert (found.low, found.high) == pytest.approx((expected.low - 0.4, expected.high - 0.4))
 
     @pytest.mark.parametrize(
         ("unlearned", "verdict"),
