@@ -11,14 +11,13 @@ two sets of retrained models come out at 1.6 to 2, not at 0. `epsilon_held_out` 
 """
 
 import numpy as np
-from scipy.special import betaincinv
 
 from clbench.errors import ClbenchError
 from clbench.metric.base import NotMeasured
+from clbench.metric.error_tables import bounded, halves_for_zeros, published
 from clbench.metric.margins import AnyFloats, FloatArray, IntArray, at_least, check, whole
 from clbench.metric.rules import best_rule, families
 
-DELTA = 1e-5
 CAP = 50.0
 PEAKED = 0.01  # ratio of the ranges below which the narrower side is found out at once
 BUCKET = 0.5
@@ -37,7 +36,7 @@ def epsilon(unlearned: AnyFloats, retrained: AnyFloats) -> FloatArray:
         NotMeasured: fewer than 3 models a side.
     """
     first, second = _tables(unlearned, retrained, 3)
-    table = epsilon_table(len(first), len(second))
+    table = published(len(first), len(second))
     return np.array([_largest(u, r, table) for u, r in zip(first.T, second.T, strict=True)])
 
 
@@ -52,7 +51,7 @@ def epsilon_held_out(unlearned: AnyFloats, retrained: AnyFloats) -> FloatArray:
         NotMeasured: fewer than 6 models a side.
     """
     first, second = _tables(unlearned, retrained, 6)
-    table = _halves_for_zeros(len(first), len(second))
+    table = halves_for_zeros(len(first), len(second))
     errors = _held_out(first, second, 0) + _held_out(first, second, 1)
     return np.asarray(np.clip(table[errors[0], errors[1]], 0, CAP))
 
@@ -73,7 +72,7 @@ def epsilon_lower_bound(
     if not 0 < level < 1:
         raise ClbenchError(f"a confidence level lies between 0 and 1; got {level}")
     first, second = _tables(unlearned, retrained, 6)
-    table = _bounded(len(first) // 2, len(second) // 2, level)
+    table = bounded(len(first) // 2, len(second) // 2, level)
     errors = _held_out(first, second, 1)
     return np.asarray(np.clip(table[errors[0], errors[1]], 0, CAP))
 
@@ -115,41 +114,6 @@ def forgetting_score(
     return float(points.mean() * kept)
 
 
-def epsilon_table(n: int, m: int) -> FloatArray:
-    """Epsilon of a rule by its errors [n + 1, m + 1] among n and m models: -inf if discarded."""
-    counts = np.arange(n + 1)[:, None], np.arange(m + 1)
-    table = _of_rates(counts[0] / n, counts[1] / m)
-    none = counts[0] == 0, counts[1] == 0
-    table[none[0] ^ none[1]] = -np.inf
-    table[none[0] & none[1]] = np.inf
-    return table
-
-
-def _halves_for_zeros(n: int, m: int) -> FloatArray:
-    return _of_rates(*(np.maximum(np.arange(k + 1), 0.5) / k for k in (n, m)))
-
-
-def _bounded(n: int, m: int, level: float) -> FloatArray:
-    return _of_rates(*(_upper(k, (1 + level) / 2) for k in (n, m)))
-
-
-def _of_rates(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Epsilon of error rates of either side, as a table; the roles of the sides do not matter."""
-    one, two = first.reshape(-1, 1), second.reshape(1, -1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.fmax(_log_ratio(two, one), _log_ratio(one, two)))
-
-
-def _log_ratio(one: FloatArray, two: FloatArray) -> FloatArray:
-    return np.asarray(np.log(np.maximum(1 - DELTA - one, 0)) - np.log(two))
-
-
-def _upper(n: int, level: float) -> FloatArray:
-    """Clopper-Pearson upper bound of a rate for each count of 0 .. n."""
-    counts = np.arange(n)
-    return np.append(betaincinv(counts + 1, n - counts, level), 1.0)
-
-
 def _largest(u: FloatArray, r: FloatArray, table: FloatArray) -> float:
     narrow, wide = sorted([float(np.ptp(u)), float(np.ptp(r))])
     if narrow < PEAKED * wide:
@@ -164,7 +128,7 @@ def _held_out(first: FloatArray, second: FloatArray, half: int) -> IntArray:
     It chooses by the lower bound: the published value is highest where nearly nothing was counted.
     """
     u, r = first[1 - half :: 2], second[1 - half :: 2]
-    table = _bounded(len(u), len(r), LEVEL)
+    table = bounded(len(u), len(r), LEVEL)
     rules = [best_rule(*point, table) for point in zip(u.T, r.T, strict=True)]
     points = zip(rules, first[half::2].T, second[half::2].T, strict=True)
     return np.array([rule.errors(*margins) for rule, *margins in points]).T

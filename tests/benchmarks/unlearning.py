@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from clbench.metric.epsilon import CAP, DELTA, epsilon
+from clbench.metric.epsilon import CAP, epsilon
+from clbench.metric.error_tables import DELTA
 from clbench.metric.klom import BINS, FLOOR, klom
 from clbench.metric.margin_distance import margin_kolmogorov_smirnov, margin_wasserstein
 from tests.benchmarks.measure import Result, seconds

@@ -12,14 +12,13 @@ from scipy.stats import binomtest
 from clbench.errors import ClbenchError
 from clbench.metric import NotMeasured
 from clbench.metric.epsilon import (
-    DELTA,
     epsilon,
     epsilon_held_out,
     epsilon_lower_bound,
-    epsilon_table,
     forgetting_points,
     forgetting_score,
 )
+from clbench.metric.error_tables import DELTA, published
 from clbench.metric.rules import Rule, best_rule, families
 
 ALL = [epsilon, epsilon_held_out, epsilon_lower_bound]
@@ -41,7 +40,7 @@ def of_rates(missed: np.ndarray, accused: np.ndarray) -> float:
     return float(values.max())
 
 
-def published(u: np.ndarray, r: np.ndarray, thresholds: np.ndarray) -> float:
+def loop(u: np.ndarray, r: np.ndarray, thresholds: np.ndarray) -> float:
     """One point, rule by rule and model by model."""
     upper, lower = (r, u) if np.median(r) > np.median(u) else (u, r)
     single = of_rates(
@@ -63,14 +62,14 @@ class TestPublished:
         unlearned, retrained = shift + spread * normals(40, 2, 3), normals(50, 2, 4)
         values = np.concatenate([unlearned, retrained])
         columns = zip(unlearned.T, retrained.T, values.T, strict=True)
-        expected = [published(*column) for column in columns]
+        expected = [loop(*column) for column in columns]
         assert epsilon(unlearned, retrained) == pytest.approx(expected)
 
     def test_no_grid_of_single_thresholds_shows_more_than_all_of_them(self):
         u, r = normals(60, 1, 5) + 0.5, normals(60, 1, 6)
         values = np.concatenate([u, r])[:, 0]
         grid = np.linspace(values.min(), values.max(), int(100 * np.ptp(values)))
-        assert published(u[:, 0], r[:, 0], grid) <= epsilon(u, r)[0] + 1e-9
+        assert loop(u[:, 0], r[:, 0], grid) <= epsilon(u, r)[0] + 1e-9
 
     def test_perfectly_told_apart_is_50(self):
         assert epsilon(normals(20, 3) + 30, normals(20, 3, 1)).tolist() == [50, 50, 50]
@@ -85,7 +84,7 @@ class TestPublished:
         assert epsilon(same, same + 1).tolist() == [50]
 
     def test_a_rule_with_one_rate_of_0_is_discarded(self):
-        table = epsilon_table(4, 4)
+        table = published(4, 4)
         assert (table[0, 1:] == -np.inf).all()
         assert (table[1:, 0] == -np.inf).all()
         assert table[0, 0] == np.inf
@@ -100,7 +99,7 @@ class TestPublished:
 
     def test_all_intervals_would_show_more_where_nothing_is(self):
         narrower, all_intervals = [], []
-        table = epsilon_table(512, 512)
+        table = published(512, 512)
         for u, r in zip(normals(512, 6).T, normals(512, 6, 1).T, strict=True):
             values = np.sort(np.concatenate([u, r]))
             counts = [np.searchsorted(np.sort(k), values, side="right") for k in (u, r)]
@@ -187,7 +186,7 @@ class TestProperties:
 
     def test_the_best_rule_is_one_of_the_best(self):
         u, r = normals(30, 1)[:, 0] + 1, normals(30, 1, 1)[:, 0]
-        table = epsilon_table(30, 30)
+        table = published(30, 30)
         rule = best_rule(u, r, table)
         assert isinstance(rule, Rule)
         assert table[rule.errors(u, r)] == epsilon(u[:, None], r[:, None])[0]

@@ -8,7 +8,7 @@ import pytest
 
 MODULES = ["margins", "klom", "margin_distance", "roc", "ulira", "rmia", "signals", "attack"]
 MODULES += ["epsilon", "unlearning", "collateral", "output_distance", "relearning"]
-HELPERS = {"blocks", "whole", "check", "at_least", "scores", "bin_counts", "epsilon_table"}
+HELPERS = {"blocks", "whole", "check", "at_least", "scores", "bin_counts"}
 
 
 def functions() -> list[tuple[str, object]]:
