@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from torch.nn.functional import cross_entropy
 
+from by_hand import ONE_STEP, asked, before_and_after, both, stepped
 from clbench.method import Method
 from clbench_methods.ascent_descent import AscentDescent
 from clbench_methods.gradient_ascent import GradientAscent
 from clbench_methods.neggrad_plus import NegGradPlus
-from forgetting import ONE_STEP, before_and_after, both, forgetting, stepped
-from living import assert_close, same, weights
+from living import assert_close, weights
 
 GONE = range(0, 80, 8)  # ten samples of all four classes
 
 
 def compared(folder: Path, kind: type[Method], losses: Any, **given: Any) -> None:
     """One step a pass, against steps by hand down the losses of (forget, retained)."""
-    run = forgetting(folder, kind, GONE, **{"unlearning": ONE_STEP} | given)
+    run = asked(folder, kind, GONE, **{"unlearning": ONE_STEP} | given)
     original, unlearned = before_and_after(run)
     by_hand = stepped(original.model, *losses(*both(run)))
     assert_close(weights(unlearned), by_hand, rtol=1e-5, atol=1e-6)
@@ -32,11 +32,8 @@ class TestGradientAscent:
             lambda gone, kept: [lambda model: -cross_entropy(model(gone[0]), gone[1])],
         )
 
-    def test_retained_samples_are_not_read(self, tmp_path: Path) -> None:
-        assert GradientAscent.card.needs == ("forget-labels",)
-
     def test_the_loss_rises(self, tmp_path: Path) -> None:
-        run = forgetting(tmp_path, GradientAscent, GONE, unlearning=ONE_STEP | {"epochs": 5})
+        run = asked(tmp_path, GradientAscent, GONE, unlearning=ONE_STEP | {"epochs": 5})
         (x, y), _ = both(run)
         before, after = (cross_entropy(m.predict(x), y) for m in before_and_after(run))
         assert after > before + 0.1
@@ -83,10 +80,3 @@ class TestNegGradPlus:
             ],
             alpha=alpha,
         )
-
-    def test_at_alpha_1_samples_to_forget_do_not_matter(self, tmp_path: Path) -> None:
-        found = []
-        for alpha in (1.0, 0.5):
-            run = forgetting(tmp_path, NegGradPlus, GONE, alpha=alpha, unlearning=ONE_STEP)
-            found.append(weights(before_and_after(run)[1]))
-        assert not same(*found)

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 
+from by_hand import ONE_STEP, SMALL, asked, before_and_after, both, samples, stepped
 from clbench.method import Network, Space
 from clbench.seeds import derive
 from clbench_methods import bad_teacher
 from clbench_methods.bad_teacher import BadTeacher
 from clbench_methods.random_features import untrained
-from forgetting import ONE_STEP, SMALL, before_and_after, both, forgetting, samples, stepped
 from living import assert_close, weights
 
 GONE = range(0, 80, 8)
@@ -29,7 +29,7 @@ def incompetent(run: Any) -> Network:
 
 
 def test_a_step_is_towards_both_teachers(tmp_path: Path) -> None:
-    run = forgetting(tmp_path, BadTeacher, GONE, kept=1.0, unlearning=ONE_STEP)
+    run = asked(tmp_path, BadTeacher, GONE, kept=1.0, unlearning=ONE_STEP)
     original, unlearned = before_and_after(run)
     (gone, _), (kept, _) = both(run)
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_a_share_of_the_retained_is_taught_and_all_that_is_to_be_forgotten(
     monkeypatch.setattr(
         bad_teacher, "distillation", lambda s, t, T: seen.append(t) or plain(s, t, T)
     )
-    before_and_after(forgetting(tmp_path, BadTeacher, GONE, unlearning=ONE_STEP))
+    before_and_after(asked(tmp_path, BadTeacher, GONE, unlearning=ONE_STEP))
     assert [len(each) for each in seen] == [10 + int(0.3 * 70)]
 
 
@@ -91,7 +91,7 @@ def test_teachers_are_not_taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(bad_teacher, "distillation", recording)
     given = {"unlearning": ONE_STEP | {"epochs": 4}}
-    original, unlearned = before_and_after(forgetting(tmp_path, Normalised, GONE, **given))
+    original, unlearned = before_and_after(asked(tmp_path, Normalised, GONE, **given))
     assert len(taught) == 4
     for each in taught[1:]:
         torch.testing.assert_close(each, taught[0])
@@ -101,7 +101,7 @@ def test_teachers_are_not_taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_answers_on_what_is_to_be_forgotten_become_those_of_the_untrained(tmp_path: Path) -> None:
     given = {"unlearning": ONE_STEP | {"optimiser": "adam", "lr": 0.01, "epochs": 200}}
-    run = forgetting(tmp_path, BadTeacher, range(20), **given)  # all of class 0
+    run = asked(tmp_path, BadTeacher, range(20), **given)  # all of class 0
     original, unlearned = before_and_after(run)
     x, _ = samples(run, range(20))
     far, near = (_divergence(m.predict(x), incompetent(run)(x)) for m in (original, unlearned))

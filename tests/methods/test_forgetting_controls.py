@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from by_hand import asked, before_and_after, both
 from clbench.errors import ClbenchError
 from clbench_methods.head_edit import HeadEdit, without_forgotten
 from clbench_methods.random_init import RandomInit
-from forgetting import accuracy, before_and_after, both, forgetting
+from forgetful import accuracy
 from living import weights
 
 CLASS = range(20)  # all samples of class 0
@@ -23,7 +24,7 @@ FITTED: dict[str, Any] = {
 class TestHeadEdit:
     @pytest.mark.parametrize("gone", [CLASS, SOME])
     def test_the_head_moves_and_no_feature(self, tmp_path: Path, gone: Any) -> None:
-        run = forgetting(tmp_path, HeadEdit, gone)
+        run = asked(tmp_path, HeadEdit, gone)
         original, unlearned = before_and_after(run)
         for name, weight in weights(original).items():
             assert torch.equal(weight, weights(unlearned)[name]) != name.startswith("head")
@@ -33,7 +34,7 @@ class TestHeadEdit:
     def test_a_forgotten_class_is_answered_no_more_and_the_others_as_before(
         self, tmp_path: Path
     ) -> None:
-        run = forgetting(tmp_path, HeadEdit, CLASS, **FITTED)
+        run = asked(tmp_path, HeadEdit, CLASS, **FITTED)
         original, unlearned = before_and_after(run)
         gone, kept = both(run)
         assert accuracy(original, *gone) > 0.8
@@ -67,7 +68,7 @@ class TestHeadEdit:
 
 def _answered(folder: Path, strength: float) -> float:
     """Mean probability of the labels of single samples after they were to be forgotten."""
-    run = forgetting(folder, HeadEdit, SOME, strength=strength, **FITTED)
+    run = asked(folder, HeadEdit, SOME, strength=strength, **FITTED)
     _, unlearned = before_and_after(run)
     x, y = both(run)[0]
     p: Tensor = unlearned.predict(x).softmax(1)
@@ -76,13 +77,13 @@ def _answered(folder: Path, strength: float) -> float:
 
 class TestRandomInit:
     def test_it_is_the_network_that_the_run_started_with(self, tmp_path: Path) -> None:
-        run = forgetting(tmp_path, RandomInit, SOME)
+        run = asked(tmp_path, RandomInit, SOME)
         start, unlearned = weights(run.built()), weights(before_and_after(run)[1])
         for name in (n for n in start if not n.startswith("head")):
             assert torch.equal(start[name], unlearned[name])
 
     def test_it_knows_as_many_classes_and_nothing_of_them(self, tmp_path: Path) -> None:
-        run = forgetting(tmp_path, RandomInit, SOME)
+        run = asked(tmp_path, RandomInit, SOME)
         original, unlearned = before_and_after(run)
         x, y = both(run)[1]
         assert unlearned.predict(x).shape == original.predict(x).shape

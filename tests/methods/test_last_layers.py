@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from by_hand import ONE_STEP, asked, before_and_after
 from clbench.errors import ClbenchError
 from clbench.method import Method
 from clbench_methods.finetune_retain import FinetuneRetain
 from clbench_methods.last_layers import CFk, EUk
 from clbench_methods.retrain import Retrain
-from forgetting import ONE_STEP, before_and_after, forgetting
 from living import same, weights
 
 GONE = range(0, 80, 8)
@@ -22,7 +22,7 @@ DEEP: dict[str, Any] = {"backbone": "mlp,width=8,depth=2", "unlearning": TRAININ
 @pytest.mark.parametrize("kind", [CFk, EUk])
 @pytest.mark.parametrize("k", [1, 2])
 def test_the_last_k_layers_move_and_no_other(tmp_path: Path, kind: type[Method], k: int) -> None:
-    original, unlearned = before_and_after(forgetting(tmp_path, kind, GONE, k=k, **DEEP))
+    original, unlearned = before_and_after(asked(tmp_path, kind, GONE, k=k, **DEEP))
     before, after = weights(original), weights(unlearned)
     trained = list(before)[-2 * k :]
     for name, weight in before.items():
@@ -30,21 +30,21 @@ def test_the_last_k_layers_move_and_no_other(tmp_path: Path, kind: type[Method],
 
 
 def test_finetuning_all_layers_is_finetuning(tmp_path: Path) -> None:
-    one = forgetting(tmp_path, CFk, GONE, k=3, **DEEP)
-    two = forgetting(tmp_path, FinetuneRetain, GONE, **DEEP)
+    one = asked(tmp_path, CFk, GONE, k=3, **DEEP)
+    two = asked(tmp_path, FinetuneRetain, GONE, **DEEP)
     assert same(weights(before_and_after(one)[1]), weights(before_and_after(two)[1]))
 
 
 def test_all_layers_anew_are_the_retrained_model(tmp_path: Path) -> None:
-    one = forgetting(tmp_path, EUk, GONE, k=3, **DEEP | {"training": TRAINING})
+    one = asked(tmp_path, EUk, GONE, k=3, **DEEP | {"training": TRAINING})
     plain = {"backbone": DEEP["backbone"], "training": TRAINING}
-    two = forgetting(tmp_path, Retrain, GONE, **plain)
+    two = asked(tmp_path, Retrain, GONE, **plain)
     assert same(weights(before_and_after(one)[1]), weights(before_and_after(two)[1]))
 
 
 def test_layers_start_from_where_the_run_started(tmp_path: Path) -> None:
     frozen = DEEP | {"unlearning": ONE_STEP | {"lr": 1e-30}}
-    run = forgetting(tmp_path, EUk, GONE, k=2, **frozen)
+    run = asked(tmp_path, EUk, GONE, k=2, **frozen)
     start, unlearned = weights(run.built()), weights(before_and_after(run)[1])
     for name in list(start)[2:4]:  # of the second layer; the head had no rows yet
         assert torch.equal(start[name], unlearned[name])
@@ -54,6 +54,6 @@ def test_layers_start_from_where_the_run_started(tmp_path: Path) -> None:
 def test_too_many_layers_are_refused_before_anything_is_trained(
     tmp_path: Path, kind: type[Method]
 ) -> None:
-    run = forgetting(tmp_path, kind, GONE, k=4, **DEEP)
+    run = asked(tmp_path, kind, GONE, k=4, **DEEP)
     with pytest.raises(ClbenchError, match="has k=4, and its network 3 layers; choose 1 to 3"):
         run.built()

@@ -8,12 +8,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
+from by_hand import ONE_STEP, asked, before_and_after, both, stepped
 from clbench.model.relabelling import wrong_labels
 from clbench.seeds import derive
 from clbench.source.base import Source
 from clbench_methods import relabel
 from clbench_methods.relabel import Amnesiac, RandomLabel
-from forgetting import ONE_STEP, before_and_after, both, forgetting, stepped
 from living import assert_close, gaussians, weights
 
 GONE = range(0, 80, 8)
@@ -26,7 +26,7 @@ def generator() -> Generator:
 
 class TestRandomLabel:
     def test_a_pass_on_wrong_labels_and_one_on_the_retained(self, tmp_path: Path) -> None:
-        run = forgetting(tmp_path, RandomLabel, GONE, unlearning=ONE_STEP)
+        run = asked(tmp_path, RandomLabel, GONE, unlearning=ONE_STEP)
         original, unlearned = before_and_after(run)
         (x, y), kept = both(run)
         drawn = generator()
@@ -58,7 +58,7 @@ class TestRandomLabel:
 
         monkeypatch.setattr(relabel, "wrong_labels", recording)
         given = {"unlearning": ONE_STEP | {"epochs": 2}}
-        before_and_after(forgetting(tmp_path, RandomLabel, GONE, **given))
+        before_and_after(asked(tmp_path, RandomLabel, GONE, **given))
         assert len(drawn) == 2
         assert not torch.equal(drawn[0].sort().values, drawn[1].sort().values)
 
@@ -73,14 +73,14 @@ def steps(folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch) -> list
 
     monkeypatch.setattr(relabel, "cross_entropy", recording)
     given = {"unlearning": ONE_STEP | {"epochs": 2}}
-    before_and_after(forgetting(folder, RandomLabel, gone, source, **given))
+    before_and_after(asked(folder, RandomLabel, gone, source, **given))
     return found
 
 
 class TestAmnesiac:
     def test_wrong_labels_are_drawn_once_and_all_samples_are_one_set(self, tmp_path: Path) -> None:
         given = {"unlearning": ONE_STEP | {"epochs": 3}}
-        run = forgetting(tmp_path, Amnesiac, GONE, **given)
+        run = asked(tmp_path, Amnesiac, GONE, **given)
         original, unlearned = before_and_after(run)
         (gone, y), (kept, labels) = both(run)
         x, taught = torch.cat([gone, kept]), torch.cat([wrong_labels(y, 4, generator()), labels])

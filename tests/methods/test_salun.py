@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from by_hand import ONE_STEP, asked, before_and_after
 from clbench.method import Network
 from clbench.model import masking
 from clbench_methods import salun
 from clbench_methods.relabel import RandomLabel
 from clbench_methods.salun import SalUn
-from forgetting import ONE_STEP, before_and_after, forgetting
 from living import same, weights
 
 GONE = range(0, 80, 8)
@@ -35,7 +35,7 @@ def test_weights_outside_of_the_mask_stay_under_decay_and_momentum(
 
     monkeypatch.setattr(salun, "most_salient", noted)
     given = {"unlearning": ONE_STEP | {"batch_size": 16, "epochs": 3} | optimiser}
-    original, unlearned = before_and_after(forgetting(tmp_path, SalUn, GONE, **given))
+    original, unlearned = before_and_after(asked(tmp_path, SalUn, GONE, **given))
     [free] = found
     total = 0
     for name, before in weights(original).items():
@@ -47,8 +47,8 @@ def test_weights_outside_of_the_mask_stay_under_decay_and_momentum(
 
 def test_with_all_weights_free_it_is_random_relabelling(tmp_path: Path) -> None:
     training = {"unlearning": ONE_STEP | {"batch_size": 16, "epochs": 3, "momentum": 0.9}}
-    one = forgetting(tmp_path, SalUn, GONE, share=1.0, **training)
-    two = forgetting(tmp_path, RandomLabel, GONE, **training)
+    one = asked(tmp_path, SalUn, GONE, share=1.0, **training)
+    two = asked(tmp_path, RandomLabel, GONE, **training)
     assert same(weights(before_and_after(one)[1]), weights(before_and_after(two)[1]))
 
 
@@ -63,5 +63,5 @@ def test_the_mask_is_of_the_samples_to_forget(
         return masking.most_salient(model, batches, share)
 
     monkeypatch.setattr(salun, "most_salient", noted)
-    before_and_after(forgetting(tmp_path, SalUn, GONE, unlearning=ONE_STEP))
+    before_and_after(asked(tmp_path, SalUn, GONE, unlearning=ONE_STEP))
     assert torch.cat(ids).tolist() == list(GONE)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from by_hand import ONE_STEP, asked, before_and_after, both, stepped
 from clbench.errors import ClbenchError
 from clbench.method import Network, Space
 from clbench.model.averaging import snapshot
 from clbench.model.losses import distillation
 from clbench_methods import scrub
 from clbench_methods.scrub import Scrub, expected_error
-from forgetting import ONE_STEP, accuracy, before_and_after, both, forgetting, stepped
+from forgetful import accuracy
 from living import assert_close, gaussians, same, weights
 
 GONE = range(0, 80, 8)
@@ -23,7 +24,7 @@ TWO_EPOCHS = {"forget_batch_size": 1000, "unlearning": ONE_STEP | {"epochs": 2}}
 
 def test_steps_away_from_the_teacher_and_near_it(tmp_path: Path) -> None:
     given = {"gamma": 0.7, "alpha": 0.5, "temperature": 2.0, "max_epochs": 1} | TWO_EPOCHS
-    run = forgetting(tmp_path, Scrub, GONE, **given)
+    run = asked(tmp_path, Scrub, GONE, **given)
     original, unlearned = before_and_after(run)
     (gone, _), (kept, y) = both(run)
     teacher = original.model.frozen_copy()
@@ -60,7 +61,7 @@ def test_the_student_moves_and_the_teacher_does_not(
         return teachers[-1][0]
 
     monkeypatch.setattr(Network, "frozen_copy", noted)
-    run = forgetting(tmp_path, Normalised, GONE, form=form, **TWO_EPOCHS)
+    run = asked(tmp_path, Normalised, GONE, form=form, **TWO_EPOCHS)
     original, unlearned = before_and_after(run)
     [(teacher, before)] = teachers
     assert same(teacher.state_dict(), before)
@@ -70,7 +71,7 @@ def test_the_student_moves_and_the_teacher_does_not(
 
 def test_the_first_step_away_has_no_slope(tmp_path: Path) -> None:
     """KL is least where student and teacher agree: batches after the first leave, not it."""
-    run = forgetting(tmp_path, Scrub, GONE, alpha=0, gamma=0, **TWO_EPOCHS)
+    run = asked(tmp_path, Scrub, GONE, alpha=0, gamma=0, **TWO_EPOCHS)
     original, unlearned = before_and_after(run)
     assert_close(weights(unlearned), weights(original), rtol=1e-5, atol=1e-6)
 
@@ -104,7 +105,7 @@ class TestRewinding:
             return cross_entropy(logits, y)
 
         monkeypatch.setattr(scrub, "cross_entropy", counting)
-        run = forgetting(tmp_path, Scrub, GONE, gaussians(4, 100), **REWINDING)
+        run = asked(tmp_path, Scrub, GONE, gaussians(4, 100), **REWINDING)
         before_and_after(run)
         assert abs(trained - 0.8 * (5 * 400 + 8 * 390)) < 200
 
@@ -124,7 +125,7 @@ class TestRewinding:
 
         monkeypatch.setattr(scrub, "snapshot", remembered)
         monkeypatch.setattr(scrub, "expected_error", noted)
-        run = forgetting(tmp_path, Scrub, range(25), gaussians(4, 50), **REWINDING)
+        run = asked(tmp_path, Scrub, range(25), gaussians(4, 50), **REWINDING)
         _, unlearned = before_and_after(run)
         x, y = both(run)[0]
         errors = []

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from by_hand import asked, before_and_after, both
 from clbench import state
 from clbench.augment import to_input
 from clbench.cost import FlopMeter
@@ -17,7 +18,7 @@ from clbench.running import load_method
 from clbench.source.base import Source, Split, open_source
 from clbench.spec import Spec
 from clbench_methods.finetune import Finetune
-from forgetting import accuracy, before_and_after, both, forgetting
+from forgetful import accuracy
 from living import gaussians, same, versions, weights
 
 # What makes each of them forget a class of digits; defaults are for large images and slow.
@@ -50,7 +51,7 @@ def updated(run: Run) -> tuple[Method, torch.Tensor]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_request_changes_nothing(tmp_path: Path, name: str) -> None:
-    run = forgetting(tmp_path, load_method(name), [])
+    run = asked(tmp_path, load_method(name), [])
     original, unlearned = versions(run)
     assert state.pack(original.state()) == state.pack(unlearned.state())
 
@@ -58,7 +59,7 @@ def test_an_empty_request_changes_nothing(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_original_is_a_finetuned_model(tmp_path: Path, name: str) -> None:
     assert load_method(name).card.original == "plain"
-    one, two = (forgetting(tmp_path, kind, GONE) for kind in (load_method(name), Plain))
+    one, two = (asked(tmp_path, kind, GONE) for kind in (load_method(name), Plain))
     assert same(weights(next(versions(one))), weights(next(versions(two))))
 
 
@@ -71,11 +72,11 @@ class Plain(Finetune):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_card_does_not_say_is_not_read(tmp_path: Path, name: str) -> None:
     card = load_method(name).card
-    run = forgetting(tmp_path, load_method(name), GONE)
-    asked = run.stream.updates[1]
+    run = asked(tmp_path, load_method(name), GONE)
+    request = run.stream.updates[1]
     _, read = updated(run)
-    assert bool(read[torch.tensor(asked.retained)].any()) == ("retained" in card.needs)
-    assert bool(read[torch.tensor(asked.samples)].any()) == (
+    assert bool(read[torch.tensor(request.retained)].any()) == ("retained" in card.needs)
+    assert bool(read[torch.tensor(request.samples)].any()) == (
         not card.retained_only and name != "random_init"
     )
 
@@ -84,7 +85,7 @@ def test_what_the_card_does_not_say_is_not_read(tmp_path: Path, name: str) -> No
 def test_the_source_is_not_written_to(tmp_path: Path, name: str) -> None:
     source = gaussians()
     x, y = source.train.x.copy(), source.train.y.copy()
-    run = forgetting(tmp_path, load_method(name), GONE, source)
+    run = asked(tmp_path, load_method(name), GONE, source)
     updated(run)
     assert np.array_equal(source.train.x, x)
     assert np.array_equal(source.train.y, y)
@@ -115,7 +116,7 @@ def test_a_class_of_digits_is_forgotten(tmp_path: Path, name: str, digits: Sourc
     """An oracle never answers with a class that it has not seen."""
     gone = np.flatnonzero(digits.train.y == 3)
     given: dict[str, Any] = {"backbone": "mlp,width=64", "training": {"epochs": 20}}
-    run = forgetting(tmp_path, load_method(name), gone, digits, **given | SETTINGS[name])
+    run = asked(tmp_path, load_method(name), gone, digits, **given | SETTINGS[name])
     original, unlearned = before_and_after(run)
     forgotten, _ = both(run)
     assert accuracy(original, *forgotten) > 0.9

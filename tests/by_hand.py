@@ -1,8 +1,7 @@
-"""Methods that are asked to forget, by hand, after one learn update; and their steps by hand."""
+"""Forget updates in single plain steps, and the same steps by hand."""
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from clbench.augment import to_input
 from clbench.method import Method, Network
 from clbench.play import Run
 from clbench.source.base import Source
-from clbench.stream import Stream, Update
-from living import begun, gaussians, stream_of, versions
+from forgetful import request
+from living import begun, gaussians, versions
 
 # One plain gradient step a pass, so that it can be compared with one by hand.
 ONE_STEP = {
@@ -31,29 +30,19 @@ SMALL: dict[str, Any] = {
     "training": {"batch_size": 8, "epochs": 5},
 }
 Loss = Callable[[Network], Tensor]
+Labelled = tuple[Tensor, Tensor]  # inputs and labels
 
 
-def asked(source: Source, gone: Sequence[int], **protocol: Any) -> Stream:
-    """All of a source is learnt, then some ids are to be forgotten; all others are granted."""
-    rules = {"retained": 1.0} | protocol
-    plan = stream_of(source, len(source.classes), **rules)
-    ids = np.asarray(gone, dtype=np.int64)
-    learn = plan.updates[0]
-    hit = np.unique(plan.label_map(len(source.classes))[source.train.y[ids]])
-    kept = np.setdiff1d(learn.samples, ids) if rules["retained"] else None
-    return replace(plan, updates=(learn, Update(1, "forget", ids, hit, retained=kept)))
-
-
-def forgetting(
+def asked(
     folder: Path,
     kind: type[Method],
     gone: Sequence[int],
     source: Source | None = None,
     **given: Any,
 ) -> Run:
-    """A run that learns all of a source and is then to forget some ids."""
+    """A run of a small network that learns all of a source and is then to forget some ids."""
     source = source or gaussians()
-    return begun(folder, kind, asked(source, gone), source, **SMALL | given)
+    return begun(folder, kind, request(source, gone), source, **SMALL | given)
 
 
 def before_and_after(run: Run) -> tuple[Method, Method]:
@@ -62,14 +51,14 @@ def before_and_after(run: Run) -> tuple[Method, Method]:
     return original, unlearned
 
 
-def samples(run: Run, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
+def samples(run: Run, ids: Sequence[int]) -> Labelled:
     """Prepared inputs and labels of training samples."""
     chosen = torch.as_tensor(np.asarray(ids))
     return to_input(run.samples["train"].gather(chosen)), run.samples["train"].y[chosen]
 
 
-def both(run: Run) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Inputs and labels of what is to be forgotten, and of what is retained."""
+def both(run: Run) -> tuple[Labelled, Labelled]:
+    """What is to be forgotten, and what is retained."""
     update = run.stream.updates[1]
     assert update.retained is not None
     return samples(run, update.samples), samples(run, update.retained)
@@ -84,7 +73,3 @@ def stepped(model: Network, *losses: Loss, lr: float = 0.1) -> dict[str, Tensor]
             for parameter, gradient in zip(model.parameters(), gradients, strict=True):
                 parameter -= lr * gradient
     return {name: p.detach() for name, p in model.named_parameters()}
-
-
-def accuracy(method: Method, x: Tensor, y: Tensor) -> float:
-    return float((method.predict(x).argmax(1) == y).double().mean())
