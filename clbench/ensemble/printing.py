@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -65,7 +66,7 @@ def print_ensemble(stream: str, wanted: Wanted, options: Options, *, as_json: bo
     job = job_of(found, opened.stream, opened.source, recipe, options.device, threads)
     about = {"stream": opened.stream.name, "source": str(opened.source.spec)}
     start = time.perf_counter()
-    with _bar(f"{wanted.kind} of {opened.stream.name}") as progress:
+    with _bar(f"{wanted.kind} of {opened.stream.name}", len(found.members)) as progress:
         store = _trained(found, job, about, wanted, options.out, progress)
     _print(store, found, time.perf_counter() - start, as_json=as_json)
 
@@ -128,7 +129,7 @@ def _timings(choice: dict[str, Any]) -> Table:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def _bar(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -137,5 +138,5 @@ def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(escape(title), total=total)
         yield lambda done, total: progress.update(task, completed=done, total=total)
