@@ -23,6 +23,10 @@ class Lookup:
         """The ids [n] that it holds."""
         return self._ids
 
+    def among(self, ids: Tensor) -> Tensor:
+        """Those of the ids [n] that it holds, in their order."""
+        return ids[torch.isin(ids, self._ids.to(ids))]
+
     def of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Stored samples [n, ...] and labels [n] of ids [n], in the order of these.
 

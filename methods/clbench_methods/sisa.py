@@ -42,8 +42,9 @@ class SISA(Method):
         "slice had never held it. A slice has an optimiser and random numbers of its own and "
         "trains on the slices of its update so far, for 2 E / (R + 1) epochs, so that all cost E; "
         "one at least. It carries a network and the ids of its samples for each slice. Shards are "
-        "as many as in the authors' example, of one slice each there. It needs all of the "
-        "retained data. A tied vote goes to the larger mean probability.",
+        "as many as in the authors' example, of one slice each there. Where a part of the "
+        "retained data is granted, shards are retrained on that part of what they hold. A tied "
+        "vote goes to the larger mean probability.",
     )
     carries = ("chains",)
 
@@ -65,6 +66,8 @@ class SISA(Method):
         if not len(view):
             return
         self._check(view)
+        for network in self.networks:  # which answer until they are trained anew
+            network.grow(view.n_classes)
         held = Lookup(view.chunks())
         first = {s: len(chain) for s, chain in self.chains.items()}
         for s, parts in enumerate(self.deal(held.ids, view)):
@@ -87,13 +90,20 @@ class SISA(Method):
                     each["ids"] = kept
                     first.setdefault(s, int(r))
         if first:
-            self._train(first, Lookup(view.retained_chunks()), view)
+            self._retrain(first, Lookup(view.retained_chunks()), view)
 
     def deal(self, ids: Tensor, view: View) -> list[list[Tensor]]:
         """Ids [n] at random to shards, each a list of slices, of sizes that differ by one."""
         order = torch.randperm(len(ids), generator=view.generator).to(ids.device)
         shards = ids[order].tensor_split(self.shards)
         return [list(shard.tensor_split(self.slices)) for shard in shards]
+
+    def _retrain(self, first: dict[str, int], held: Lookup, view: View) -> None:
+        """Train shards from a slice on, of whose samples those are left that may be read."""
+        for s, start in first.items():
+            for each in list(self.chains[s].values())[start:]:
+                each["ids"] = held.among(each["ids"])
+        self._train(first, held, view)
 
     def _train(self, first: dict[str, int], held: Lookup, view: View) -> None:
         """Train shards from a slice on, from the checkpoint before it."""
@@ -117,7 +127,7 @@ class SISA(Method):
         view.generator.manual_seed(seed)
         seed_torch(seed, view.device)
         network.grow(new["n_classes"])
-        raw, y = held.of(torch.cat([chain[str(q)]["ids"] for q in so_far]))
+        raw, y = held.of(held.among(torch.cat([chain[str(q)]["ids"] for q in so_far])))
         step = self.training.start(network)
         passes = self._epochs(len(so_far), view)
         for x, labels in view.rehearse(raw, y, self.training, passes):
@@ -129,12 +139,6 @@ class SISA(Method):
         return max(1, total * position // parts - total * (position - 1) // parts)
 
     def _check(self, view: View) -> None:
-        granted = view.protocol.retained
-        if granted is not None and granted < 1:
-            raise ClbenchError(
-                f"sisa retrains shards on all that they hold, and the protocol grants {granted:g} "
-                "of the retained data; play a stream with retained=1"
-            )
         if not self.chains["0"] and len(view) < self.shards:
             raise ClbenchError(
                 f"sisa has {self.shards} shards and the first update {len(view)} samples; "
