@@ -24,6 +24,11 @@ class RidgeSums:
         self.gram.addmm_(features.T, features)
         self.targets.addmm_(features.T, one_hot(y, self.targets.shape[1]).to(features))
 
+    def remove(self, features: Tensor, y: Tensor) -> None:
+        """Take away features [B, M] with labels [B] that were added."""
+        self.gram.addmm_(features.T, features, alpha=-1)
+        self.targets.addmm_(features.T, one_hot(y, self.targets.shape[1]).to(features), alpha=-1)
+
     def solve(self, ridge: float) -> Tensor:
         """(G + ridge I)^-1 Q [M, C]."""
         damped = self.gram.clone()

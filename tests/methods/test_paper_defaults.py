@@ -34,6 +34,17 @@ PAPERS: dict[str, dict[str, Any]] = {
     },
     "der": {"alpha": 0.3, "training.lr": 0.03},
     "derpp": {"alpha": 0.1, "beta": 0.5},
+    "dm_direct": {"multiplier": 1.0, "share": 0.5},
+    "dmm": {  # code
+        "multiplier": 1.0,
+        "share": 0.5,
+        "matching.lr": 5e-4,
+        "matching.decay": 0.95,
+        "matching.epochs": 5,
+        "matching.batch_size": 512,
+        "matching.forget_multiplier": 1,
+        "matching.retain_multiplier": 3,
+    },
     "dsimplex": {"vertices": 1024, "weight": 0.1, "scale": 10.0},  # code
     "er_reptile": {"replay": 0.5, "every": 500, "epsilon": 0.1},
     "fisher_forgetting": {"alpha": 1e-6},  # code
@@ -83,6 +94,14 @@ PAPERS: dict[str, dict[str, Any]] = {
     "mer": {"training.lr": 0.1, "beta": 0.01, "gamma": 1.0, "k": 11, "batches": 5},
     # code of 2406.01257; alpha of 2410.01276
     "neggrad_plus": {"unlearning.lr": 0.01, "unlearning.epochs": 5, "alpha": 0.95},
+    "oracle_matching": {  # code
+        "matching.lr": 5e-4,
+        "matching.decay": 0.95,
+        "matching.epochs": 5,
+        "matching.batch_size": 512,
+        "matching.forget_multiplier": 1,
+        "matching.retain_multiplier": 3,
+    },
     "random_label": {"unlearning.lr": 0.013, "unlearning.epochs": 10} | SPARSE,  # code of SalUn
     "ranpac": {
         "dimensions": 10000,
