@@ -26,12 +26,12 @@ class Scrub(Method):
         plays=("learn", "forget"),
         needs=("retained",),
         original="plain",
-        notes="Defaults are those of the authors' large-scale notebook, but for the learning rate, "
-        "which is not divided by 10 after two epochs. form=scrub_r rewinds to the epoch whose "
-        "error on the samples to forget is nearest to that of the last on held-out samples of "
-        "their classes, weighed by how often each class is to be forgotten. Those are kept out of "
-        "all training from the first update on, so that form has an original of its own; they are "
-        "chosen by their numbers, and nothing of them is stored.",
+        notes="Defaults are those of the authors' large-scale notebook, which would divide lr "
+        "by 10 after the third epoch, its last; here more epochs keep the rate. form=scrub_r "
+        "rewinds to the epoch whose error on the samples to forget is nearest to that of the last "
+        "on held-out samples of their classes, weighed by how often each class is to be forgotten. "
+        "Those are kept out of all training from the first update on, so that form has an original "
+        "of its own; they are chosen by their numbers, and nothing of them is stored.",
     )
     tunes = (
         Range("unlearning.lr", 5e-5, 5e-3, log=True),
