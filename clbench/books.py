@@ -21,10 +21,15 @@ class Books:
     def __init__(self, device: torch.device) -> None:
         reset_peak_memory(device)
         self._device, self._clock = device, [time.perf_counter()]
+        self._before = 0.0
 
     def tick(self) -> None:
         """The update is over, then the answering."""
         self._clock.append(time.perf_counter())
+
+    def took_before(self, seconds: float) -> None:
+        """Of the update's training, so many seconds were spent before, in an ensemble."""
+        self._before = seconds
 
     def closed(
         self,
@@ -52,7 +57,7 @@ class Books:
                 "samples_skipped": skipped,
             }
         readings = {
-            "learn_seconds": learnt - start,
+            "learn_seconds": learnt - start + self._before,
             "predict_seconds": answered - learnt,
             "peak_memory_bytes": peak_memory(self._device),
         }

@@ -142,6 +142,7 @@ class Run:
             spending.check_kept(learning)
             if trained := self.starts.at(version):
                 trained.put(method, learning)
+                books.took_before(trained.seconds)
         tree = method.state()
         carried = state.pack(tree)
         self.check_budget(carried, version)

@@ -56,6 +56,11 @@ class RecordedAnswers:
 
     def spent(self, name: str) -> FloatArray:
         """[N, V] of a cost, V versions."""
+        kinds = {store.kind for each in self._ledgers for store in each.record.stores}
+        if name == "seconds" and "oracles" in kinds:
+            raise NotMeasured(
+                "models were trained together, in a store: no one's seconds are known"
+            )
         if name not in self._spent:
             self._spent[name] = np.array(
                 [_spent(each, self._versions, name) for each in self._ledgers]

@@ -12,8 +12,9 @@ from torch.nn.functional import one_hot
 
 from clbench.ensemble.closed_form import ridge_heads
 from clbench.ensemble.job import Job, Part
+from clbench.ensemble.making import open_store
 from clbench.ensemble.members import Member, Plan
-from clbench.ensemble.store import AnyArray, Field, Spec, Store, open_store
+from clbench.ensemble.store import AnyArray, Field, Spec, Store
 from clbench.ensemble.trak import margin
 from clbench.errors import ClbenchError
 

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from clbench.cost import FlopMeter
+from clbench.ensemble.making import check_identity
 from clbench.ensemble.members import Kind, plan
 from clbench.ensemble.recipe import Recipe, recipe_of
 from clbench.ensemble.rows import WEIGHTS
-from clbench.ensemble.store import Store, check_identity
+from clbench.ensemble.store import Store
 from clbench.errors import ClbenchError
 from clbench.method import Method
 from clbench.record import StoreRecord
@@ -41,6 +42,11 @@ class Row:
         meter.total += self._number("flops")
         meter.steps += self._number("steps")
         meter.samples += self._number("samples")
+
+    @property
+    def seconds(self) -> float:
+        """Its share of the time that it took to train it, together with others."""
+        return float(self.store.read("seconds")[self.index])
 
     def weights(self, device: torch.device) -> dict[str, Tensor]:
         """By the names of a network's state."""

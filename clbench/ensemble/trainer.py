@@ -14,11 +14,12 @@ import torch
 from clbench.ensemble.choose import Choice, Program
 from clbench.ensemble.claims import Claims, claims
 from clbench.ensemble.job import Job, Room
+from clbench.ensemble.making import open_store
 from clbench.ensemble.members import Plan
 from clbench.ensemble.processes import processes
 from clbench.ensemble.ray import cluster
 from clbench.ensemble.rows import fields_of
-from clbench.ensemble.store import AnyArray, Spec, Store, open_store
+from clbench.ensemble.store import AnyArray, Spec, Store
 from clbench.ensemble.worker import Pool, Serial, Task
 from clbench.files import write_atomic
 

@@ -14,8 +14,9 @@ import pytest
 from ensembles import HEAD, MLP, assert_same, contents, forgetting, job, trained, vectors
 
 from clbench.ensemble.claims import claims
+from clbench.ensemble.making import open_store
 from clbench.ensemble.members import plan
-from clbench.ensemble.store import Field, Spec, Store, open_store
+from clbench.ensemble.store import Field, Spec, Store
 from clbench.ensemble.trainer import Where, train_ensemble
 from clbench.errors import ClbenchError
 from clbench.source.synthetic import synthetic

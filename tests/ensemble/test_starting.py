@@ -18,7 +18,9 @@ from clbench.ensemble.starting import starts_of
 from clbench.errors import ClbenchError
 from clbench.ledger import Ledger
 from clbench.method import Method, make_method
+from clbench.metric.base import NotMeasured
 from clbench.play import play
+from clbench.recorded import RecordedAnswers
 from clbench.settings import Settings
 from clbench.stream import Stream
 from clbench_methods.do_nothing import DoNothing
@@ -71,6 +73,16 @@ def test_the_record_tells_of_the_stores(stores: dict[str, Path], tmp_path: Path)
     other = run(tmp_path, Retrain, seed=2, **stores)
     assert other.record.setup == takes.record.setup  # seeds of one set-up
     assert other.record.stores[0].rows != takes.record.stores[0].rows
+
+
+def test_seconds_of_models_that_were_trained_together_are_no_measure_of_retraining(
+    stores: dict[str, Path], tmp_path: Path
+) -> None:
+    """Loading an oracle takes milliseconds: any method would seem slow beside that."""
+    answers = RecordedAnswers([run(tmp_path, Retrain, **stores)])
+    with pytest.raises(NotMeasured, match="trained together, in a store"):
+        answers.spent("seconds")
+    assert (answers.spent("flops")[0, 1:] > 0).all()
 
 
 def test_methods_that_learn_in_their_own_way_train_themselves(
