@@ -25,7 +25,7 @@ RIGHT += ("alike",)
 RIGHT += ("crowd", "recorded", "sides", "groupscore", "grouping")
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
-PLAYERS += ("prober", "serving", "questions", "books")
+PLAYERS += ("prober", "serving", "questions", "books", "checks")
 PLAYERS += ("interop", "counter", "live", "spending")
 
 

@@ -1,102 +1,26 @@
-"""Which samples are to be forgotten: one function a kind, from a source's labels and arrays.
+"""Which samples are to be forgotten: one function a kind, from a source's labels.
 
 Each takes what was learnt and its own options, and draws by the seed of the former alone.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 
 from clbench.errors import ClbenchError, listing, unknown
-from clbench.source.base import IntArray, Source
+from clbench.source.base import IntArray
 from clbench.source.mislabelled import BAD
-from clbench.stream import SplitName
-from clbench_scenarios.attribution import FloatArray, RidgeHead, features_of
-from clbench_scenarios.building import check_share, check_whole, drawing, ids_of
-
-NONE: IntArray = np.zeros(0, dtype=np.int64)
+from clbench_scenarios.building import check_share, ids_of
+from clbench_scenarios.learnt import NONE, ForgetSet, Learnt
+from clbench_scenarios.ranked_sets import component, entangled, influential, memorised
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """What there is to forget: the train ids that each learn update taught."""
-
-    source: Source
-    name: str  # of the stream, for errors
-    updates: Sequence[IntArray]
-    seed: int = 0
-
-    @cached_property
-    def ids(self) -> IntArray:
-        """[n] all of them, ascending."""
-        return np.unique(np.concatenate(self.updates))
-
-    @cached_property
-    def labels(self) -> IntArray:
-        """[n] their classes."""
-        return self.source.train.y[self.ids]
-
-    def head(self) -> RidgeHead:
-        """A ridge head on their arrays."""
-        _, labels = np.unique(self.labels, return_inverse=True)
-        return RidgeHead(features_of(self.source.train.x[self.ids]), labels.astype(np.int64))
-
-    def drawn(self, ids: IntArray, count: int, *purpose: str | int) -> IntArray:
-        """So many of some ids; fewer are among more."""
-        return drawing(self.seed, "forget", *purpose).permutation(ids)[:count]
-
-    def count(self, size: object, ids: IntArray, what: str) -> int:
-        """A number of samples, or a share of the ids, as a number.
-
-        Raises:
-            ClbenchError: it is neither, or leaves nothing to forget or nothing to retain.
-        """
-        if isinstance(size, float):
-            check_share(self.name, "size", size, 0, 1)
-            size = round(size * len(ids))
-        check_whole(self.name, "size", size, 1)
-        assert isinstance(size, int)
-        if size > len(ids):
-            raise ClbenchError(
-                f"{self.name}: {size} samples are to be forgotten of {len(ids)} {what}; lower size"
-            )
-        return size
-
-
-@dataclass(frozen=True)
-class ForgetSet:
-    """Train ids to forget, in `groups` that belong together.
-
-    `test` are ids of the test split that fall under what is forgotten, such as those of a forgotten
-    class; `beside` are further samples to ask, by name: split and ids.
-    """
-
-    groups: tuple[IntArray, ...]
-    test: IntArray = field(default_factory=NONE.copy)
-    beside: tuple[tuple[str, SplitName, IntArray], ...] = ()
-
-
-Select = Callable[..., ForgetSet]
-FORGET_SETS: dict[str, Select] = {}
-
-
-def kind(function: Select) -> Select:
-    """Register a kind of forget set under its name."""
-    FORGET_SETS[function.__name__.removesuffix("_")] = function
-    return function
-
-
-@kind
 def random(learnt: Learnt, *, size: int | float, classes: list[int] | None = None) -> ForgetSet:
     """So many samples (or a share) of all, or of some classes, each as likely as another."""
     pool = learnt.ids if classes is None else _of_classes(learnt, classes)
     return ForgetSet((learnt.drawn(pool, learnt.count(size, pool, "samples"), "random"),))
 
 
-@kind
 def class_(learnt: Learnt, *, classes: list[int], share: float = 1.0) -> ForgetSet:
     """Whole classes, or a share of each, a group a class."""
     check_share(learnt.name, "share", share, 0, 1)
@@ -108,7 +32,6 @@ def class_(learnt: Learnt, *, classes: list[int], share: float = 1.0) -> ForgetS
     return ForgetSet(tuple(groups), gone)
 
 
-@kind
 def subclass(learnt: Learnt, *, by: str, parts: list[int]) -> ForgetSet:
     """Parts of classes, a group each: fine classes inside of coarse ones that stay.
 
@@ -132,7 +55,6 @@ def subclass(learnt: Learnt, *, by: str, parts: list[int]) -> ForgetSet:
     return ForgetSet(groups, ids_of(learnt.source.test.other[by], np.array(parts)))
 
 
-@kind
 def confusable(learnt: Learnt, *, share: float = 1.0, pair: list[int] | None = None) -> ForgetSet:
     """A class (or a share of it) that is easily confused with another, which stays.
 
@@ -149,7 +71,6 @@ def confusable(learnt: Learnt, *, share: float = 1.0, pair: list[int] | None = N
     return ForgetSet(found.groups, found.test, (("near", "test", near),))
 
 
-@kind
 def corrupted(learnt: Learnt, *, known: float = 1.0) -> ForgetSet:
     """Samples with wrong labels or a planted trigger, of which only a share may be known.
 
@@ -170,63 +91,6 @@ def corrupted(learnt: Learnt, *, known: float = 1.0) -> ForgetSet:
     return ForgetSet((found,), ids_of(learnt.source.test.other[BAD], np.array([1])), beside)  # type: ignore[arg-type]
 
 
-Level = Literal["high", "medium", "low"]
-
-
-@kind
-def memorised(learnt: Learnt, *, size: int | float, level: Level = "high") -> ForgetSet:
-    """The samples of the largest, middle or smallest `RidgeHead.memorisation`."""
-    return _ranked(learnt, learnt.head().memorisation, size, level)
-
-
-@kind
-def influential(learnt: Learnt, *, size: int | float, level: Level = "high") -> ForgetSet:
-    """The samples of the largest, middle or smallest `RidgeHead.influence`."""
-    return _ranked(learnt, learnt.head().influence, size, level)
-
-
-@kind
-def entangled(learnt: Learnt, *, size: int | float, level: Level = "high") -> ForgetSet:
-    """Neighbours in the space of the arrays: of the mean of all, or of a sample that lies off it.
-
-    For forget sets of high, medium and low entanglement with what is retained
-    (`attribution.entanglement`, Zhao et al. 2024, arXiv:2406.01257): the nearest to the mean of
-    all, to the sample at the median distance from it, and to the farthest. The paper ranks by the
-    distance from the mean in a model's embeddings, which a source of frozen features has; all that
-    are far are no group apart, though, where they lie on every side.
-    """
-    x = features_of(learnt.source.train.x[learnt.ids])[:, :-1]
-    order = np.argsort(np.linalg.norm(x, axis=1), kind="stable")
-    anchors = {"high": x.mean(axis=0), "medium": x[order[len(x) // 2]], "low": x[order[-1]]}
-    if level not in anchors:
-        raise unknown(f"level of {learnt.name}", str(level), anchors)
-    return _ranked(learnt, -np.linalg.norm(x - anchors[level], axis=1), size, "high")
-
-
-Tail = Literal["top", "bottom", "both"]
-
-
-@kind
-def component(
-    learnt: Learnt, *, size: int | float, number: int = 1, tail: Tail = "top"
-) -> ForgetSet:
-    """A tail of a principal component of the attribution matrix, or half of either.
-
-    See `RidgeHead.component`.
-    """
-    check_whole(learnt.name, "number", number, 1)
-    scores = learnt.head().component(number)
-    count = learnt.count(size, learnt.ids, "samples")
-    if tail == "both":
-        order = learnt.ids[np.argsort(-scores, kind="stable")]
-        ends = order[: count - count // 2], order[len(order) - count // 2 :]
-        return ForgetSet((np.concatenate(ends),))
-    if tail not in ("top", "bottom"):
-        raise unknown(f"tail of {learnt.name}", str(tail), ("top", "bottom", "both"))
-    return _ranked(learnt, scores, size, "high" if tail == "top" else "low")
-
-
-@kind
 def task(learnt: Learnt, *, tasks: list[int]) -> ForgetSet:
     """All that some learn updates taught, counted from 0; a group each.
 
@@ -242,16 +106,6 @@ def task(learnt: Learnt, *, tasks: list[int]) -> ForgetSet:
     groups = tuple(learnt.updates[each] for each in tasks)
     classes = np.unique(learnt.source.train.y[np.concatenate(groups)])
     return ForgetSet(groups, ids_of(learnt.source.test.y, classes))
-
-
-def _ranked(learnt: Learnt, scores: FloatArray, size: int | float, level: str) -> ForgetSet:
-    """The samples with the highest scores, the lowest, or those in the middle."""
-    count = learnt.count(size, learnt.ids, "samples")
-    order = learnt.ids[np.argsort(-scores, kind="stable")]
-    starts = {"high": 0, "medium": (len(order) - count) // 2, "low": len(order) - count}
-    if level not in starts:
-        raise unknown(f"level of {learnt.name}", str(level), starts)
-    return ForgetSet((order[starts[level] :][:count],))
 
 
 def _most_confused(learnt: Learnt) -> list[int]:
@@ -278,3 +132,17 @@ def _labelling(learnt: Learnt, by: str) -> IntArray:
     if by not in other:
         raise unknown(f"labelling of {learnt.source.spec}", by, other)
     return other[by]
+
+
+FORGET_SETS: dict[str, Callable[..., ForgetSet]] = {
+    "random": random,
+    "class": class_,
+    "subclass": subclass,
+    "confusable": confusable,
+    "corrupted": corrupted,
+    "memorised": memorised,
+    "influential": influential,
+    "entangled": entangled,
+    "component": component,
+    "task": task,
+}

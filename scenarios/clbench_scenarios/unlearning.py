@@ -13,7 +13,8 @@ from clbench.source.base import IntArray, Source
 from clbench.stream import EvalSet, Protocol, SplitName, Stream, Update
 from clbench_scenarios.building import check_whole, drawing, ids_of
 from clbench_scenarios.class_incremental import class_incremental, class_order
-from clbench_scenarios.forget_sets import FORGET_SETS, ForgetSet, Learnt
+from clbench_scenarios.forget_sets import FORGET_SETS
+from clbench_scenarios.learnt import ForgetSet, Learnt
 
 MOST_RETAINED = 10_000  # samples of the evaluation set `retain`
 

@@ -6,9 +6,9 @@ from safetensors.torch import load
 
 from clbench import state
 from clbench.card import read_card
+from clbench.checks.forgetting import begun
 from clbench.conduct import asks_again, keeps
 from clbench.contract import CHECKS, FORGETTING, Subject
-from clbench.contract.forgetting import begun
 from clbench.cost import FlopMeter
 from clbench.plugin import entries
 from clbench.running import load_method

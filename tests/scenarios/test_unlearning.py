@@ -14,7 +14,8 @@ from clbench.source import Source, open_source
 from clbench.spec import parse_spec
 from clbench.stream import EvalSet, Protocol, Stream, Update
 from clbench_scenarios.attribution import entanglement, features_of
-from clbench_scenarios.forget_sets import FORGET_SETS, Learnt
+from clbench_scenarios.forget_sets import FORGET_SETS
+from clbench_scenarios.learnt import Learnt
 from small import source
 
 SOURCE = source()  # 6 classes of 10 training and 4 test samples, each class in 4 parts

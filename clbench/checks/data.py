@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from clbench import state
+from clbench.checks.base import BrokenContract, torch_settings
 from clbench.conduct import asks_again, keeps
-from clbench.contract.base import BrokenContract, torch_settings
 from clbench.cost import FlopMeter
 from clbench.play import Run
 from clbench.subject import Subject, digits, garbled, inputs, played

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clbench import state
 from clbench.archive import differences
-from clbench.contract.base import BrokenContract, close, suspects
+from clbench.checks.base import BrokenContract, close, suspects
 from clbench.method import Method
 from clbench.subject import Subject, inputs, played
 

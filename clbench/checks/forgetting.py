@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from clbench import state
-from clbench.contract.base import BrokenContract, close, suspects
+from clbench.checks.base import BrokenContract, close, suspects
 from clbench.cost import FlopMeter
 from clbench.grants import grants
 from clbench.method import Method

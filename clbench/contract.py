@@ -4,8 +4,8 @@ A check plays a small stream of `clbench.subject` and raises `BrokenContract` wi
 and what would be right.
 """
 
-from clbench.contract import answering, data, forgetting, life
-from clbench.contract.base import BrokenContract, Check, restoring
+from clbench.checks import answering, data, forgetting, life
+from clbench.checks.base import BrokenContract, Check, restoring
 from clbench.method import Method
 from clbench.subject import Subject
 

@@ -3,7 +3,7 @@
 import torch
 
 from clbench import state
-from clbench.contract.base import BrokenContract, close
+from clbench.checks.base import BrokenContract, close
 from clbench.method import Method
 from clbench.model.modes import modules_in
 from clbench.subject import Subject, inputs, played
