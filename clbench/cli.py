@@ -204,6 +204,23 @@ def report(
     print_report(runs, output)
 
 
+@app.command("audit-metrics")
+def audit_metrics(
+    stream: Annotated[str, typer.Option(help="A stream that forgets.")] = "forget-digits-random",
+    seeds: Annotated[int, typer.Option(min=2, help="Models of each fault; oracles: twice.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/audit"),
+    metrics: Annotated[
+        str | None, typer.Option(help="Metrics of many models, comma-separated; default: all.")
+    ] = None,
+    processes: Processes = None,
+    json: Json = False,
+) -> None:
+    """Plant faults in unlearning and show which scores catch which."""
+    from clbench.audit.printing import print_audit
+
+    print_audit(stream, seeds, out, metrics, processes or os.cpu_count() or 1, as_json=json)
+
+
 @app.command("new-method")
 def new_method(
     name: Annotated[str, typer.Argument(help="Such as my_method; the file is named after it.")],

@@ -22,11 +22,11 @@ from clbench.metric.base import NotMeasured
 from clbench.metric.group import ENOUGH, GroupMetric
 from clbench.sides import Sides
 
-SPLITS, FEW_SPLITS = 10, 2  # few for costly metrics
+SPLITS, FEW_SPLITS = 10, 4  # few for costly metrics
 RESAMPLES = 200
 POINTS, FEW_POINTS = 1000, 100  # of a set: in resamples, which are about models; in costly metrics
-LEVEL = 0.95
-SCALE = 2  # spreads of the null between do-nothing and it, that fractions are not mostly noise
+LEVEL = 0.95  # of intervals
+APART = 2.58  # standard deviations of the null: 99 %, as a table tells many values apart
 NO_ORACLES = "no finished run of retrain on this stream"
 NO_NOTHING = "no finished run of do_nothing on this stream"
 
@@ -38,7 +38,7 @@ class GroupScore:
     `n` models of the set-up, and where it is compared with oracles as many of those. `low` and
     `high` are the 95 % interval over models by bootstrap, `null` and `do_nothing` the metric on as
     many oracles and runs of do_nothing; `spread` is how far the null strays by the choice of
-    models, 95 % of the time. `fraction` is (value - do_nothing) / (null - do_nothing).
+    models, 99 % of the time. `fraction` is (value - do_nothing) / (null - do_nothing).
     `told_apart`: the value is farther from its null than chance takes it. What is None has its
     reason in `why`.
     """
@@ -187,7 +187,7 @@ def _with_null(score: GroupScore, metric: GroupMetric, crowd: Crowd, bench: Benc
     assert value is not None
     assert bench.oracles is not None
     null = float(np.mean(nulls))
-    spread = float(np.quantile(np.abs(nulls - null), LEVEL))
+    spread = APART * float(nulls.std(ddof=1))
     if not metric.judged:
         null = bench.mean(metric, bench.oracles, len(bench.oracles))
         spread *= _widening(len(crowd), len(bench.oracles))
@@ -197,7 +197,7 @@ def _with_null(score: GroupScore, metric: GroupMetric, crowd: Crowd, bench: Benc
         idle = bench.idle(metric, score.n)
     except NotMeasured as reason:
         return replace(score, why=_also(score.why, str(reason)))
-    if abs(idle - null) <= SCALE * spread + ROUNDING:
+    if abs(idle - null) <= spread + ROUNDING:
         why = "no fraction: doing nothing is not told apart from the null"
         return replace(score, do_nothing=idle, why=_also(score.why, why))
     return replace(score, do_nothing=idle, fraction=(value - idle) / (null - idle))

@@ -1,7 +1,7 @@
 """The pictures of one stream, and what keeps a set-up out of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,11 +15,14 @@ from clbench.report.figures import (
     forgetting_over_versions,
 )
 from clbench.report.flip_figure import flip_reach, flips_per_update
+from clbench.report.group_cells import Table
 from clbench.report.inside_figure import accuracy_inside
 from clbench.report.picture import Picture
 from clbench.report.section import Section
 from clbench.report.theme import Style
 from clbench.report.trajectory import Course, course, trajectory
+from clbench.report.unlearning_figures import unlearning_pictures
+from clbench.report.unlearning_shape import shapes
 
 COSTS = ("learn_flops", "state_bytes")
 
@@ -33,6 +36,7 @@ class Gallery:
     inside: list[Picture]
     flips: list[Picture]
     left_out: list[str]
+    unlearning: list[Picture] = field(default_factory=list)
 
 
 def gallery(
@@ -40,8 +44,24 @@ def gallery(
     metrics: Mapping[str, Metric],
     styles: Mapping[str, Style],
     read_run: Callable[[], None] = lambda: None,
+    table: Table | None = None,
 ) -> Gallery:
-    """Draw everything; `read_run` is called after each run that was read."""
+    """Draw everything; `read_run` is called after each run that was read.
+
+    `table` has the scores of a stream that forgets.
+    """
+    drawn = _of_runs(section, metrics, styles, read_run)
+    if table is None:
+        return drawn
+    return replace(drawn, unlearning=unlearning_pictures(table, shapes(section, table), styles))
+
+
+def _of_runs(
+    section: Section,
+    metrics: Mapping[str, Metric],
+    styles: Mapping[str, Style],
+    read_run: Callable[[], None],
+) -> Gallery:
     courses, left_out = _courses(section, read_run)
     found = [
         accuracy_against_cost(section.rows, metrics[name], styles, limit_of(name, section.stream))

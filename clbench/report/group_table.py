@@ -26,6 +26,14 @@ from clbench.report.section import families
 
 GAP = 2
 LABEL_SHARE = 4  # labels may take a quarter of the width
+LABEL = len("retrain, the null")  # but not less than that
+NO_FRACTION = "·"
+FLAGS = {
+    "": "",
+    "over-unlearned": "over-\nunlearned",
+    "remembers": "still\nremembers",
+    "both": "both\nways",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class UnlearningTable:
 
     def _packed(self, width: int) -> Iterator[list[GroupMetric]]:
         """The metrics in groups that fit beside the labels; families stay together."""
-        free = width - self._label_width(width) - 2 * GAP - self._n_width()
+        free = width - self._label_width(width) - GAP
         free -= self._flag_width() + GAP if self.table.flagged else 0
         for family in families(self.table.metrics).values():
             group: list[GroupMetric] = []
@@ -67,7 +75,6 @@ class UnlearningTable:
         part = RichTable(box=HORIZONTALS, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         wide = self._label_width(width)
         part.add_column("method", width=wide, overflow="fold", vertical="bottom")
-        part.add_column("n", justify="right", vertical="bottom", width=self._n_width())
         if self.table.flagged:
             part.add_column("flag", vertical="bottom", width=self._flag_width())
         for metric in metrics:
@@ -77,12 +84,9 @@ class UnlearningTable:
         for row in self.table.rows:
             if previous and row.control and not previous.control:
                 part.add_section()
-            flag = (
-                [Text(row.flag.replace("-", "-\n"), style="yellow")] if self.table.flagged else []
-            )
             cells = [_cell(metric, row, notes) for metric in metrics]
-            lines = [Text(plain(label(row))), _n(row), *flag, *cells]
-            part.add_row(*lines, style="dim" if row.control else "")
+            flag = [Text(FLAGS[row.flag], style="yellow")] if self.table.flagged else []
+            part.add_row(_name(row), *flag, *cells, style="dim" if row.control else "")
             previous = row
         return part
 
@@ -92,11 +96,8 @@ class UnlearningTable:
         return max(map(len, [*header(metric).plain.split(), *lines]))
 
     def _label_width(self, width: int) -> int:
-        longest = max(map(len, ["method", *map(label, self.table.rows)]))
-        return min(longest, max(9, width // LABEL_SHARE))
-
-    def _n_width(self) -> int:
-        return max(len(line) for row in self.table.rows for line in _n(row).plain.splitlines())
+        lines = [line for row in self.table.rows for line in _name(row).plain.splitlines()]
+        return min(max(map(len, lines)), max(LABEL, width // LABEL_SHARE))
 
     def _flag_width(self) -> int:
         return len("unlearned")
@@ -106,18 +107,16 @@ def _cell(metric: GroupMetric, row: GroupRow, notes: Footnotes) -> Text:
     """Value and marks; below, where it lies between do-nothing and the null."""
     score = row.scores[metric.id]
     if score.value is None:
-        return Text(f"–{notes.mark(score.why)}  \n", style="dim")
+        return Text(f"–{notes.mark(score.why)}  \n{NO_FRACTION}   ", style="dim")
     bold = "bold" if is_null(row) else ""
     first = Text(f"{value_text(metric, score)} {marks(row, score):<2}", style=bold)
-    return first + Text(f"\n{fraction_text(score)}   ", style="dim")
+    return first + Text(f"\n{fraction_text(score) or NO_FRACTION}   ", style="dim")
 
 
-def _flag(row: GroupRow) -> Text:
-    return Text(
-        "-\n".join(row.flag.split("-")) if "-" in row.flag else f"{row.flag}\n", style="yellow"
-    )
-
-
-def _n(row: GroupRow) -> Text:
+def _name(row: GroupRow) -> Text:
     runs, sides = models(row)
-    return Text(f"{runs}\n") + Text(str(sides), style="dim")
+    return Text(plain(label(row))) + Text(f"\n{_models(runs, sides)}", style="dim")
+
+
+def _models(runs: int, sides: int) -> str:
+    return f"n={runs}" + f", {sides} a side" * (sides < runs)

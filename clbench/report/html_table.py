@@ -18,10 +18,10 @@ def score_table(
     section: Section, metrics: Sequence[Metric], styles: Mapping[str, Style], caption: str
 ) -> Markup:
     """Methods and controls as rows, scores as columns."""
-    used = [_head("uses", "text", tip=caption_of(section.uses))] if section.uses else []
-    head = [_head("method", "text"), *used, _head("seeds", "number")]
-    head += [_head("tuned", "text")] if shows_tuning(section) else []
-    head += map(_metric_head, metrics)
+    used = [head("uses", "text", tip=caption_of(section.uses))] if section.uses else []
+    heads = [head("method", "text"), *used, head("seeds", "number")]
+    heads += [head("tuned", "text")] if shows_tuning(section) else []
+    heads += map(metric_head, metrics)
     bodies = []
     for control in (False, True):
         rows = [row for row in section.rows if row.control is control]
@@ -29,7 +29,7 @@ def score_table(
             kind = "controls" if control else "methods"
             lines = [_row(section, row, metrics, styles[row.label]) for row in rows]
             bodies.append(tag("tbody", *lines, class_=kind))
-    whole = tag("table", tag("caption", caption), tag("thead", tag("tr", *head)), *bodies)
+    whole = tag("table", tag("caption", caption), tag("thead", tag("tr", *heads)), *bodies)
     return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
@@ -60,16 +60,18 @@ def _names(labels: Sequence[str], everyone: int) -> str:
     return "all" if len(labels) == everyone else ", ".join(labels)
 
 
-def _head(name: str, kind: str, *more: Markup, tip: str = "") -> Markup:
+def head(name: str, kind: str, *more: Markup, tip: str = "") -> Markup:
+    """The head of a column that can be sorted by."""
     button = tag("button", tag("span", name), *more, type="button", data_kind=kind, data_tip=tip)
     return tag("th", button, scope="col", aria_sort="none")
 
 
-def _metric_head(metric: Metric) -> Markup:
+def metric_head(metric: Metric) -> Markup:
+    """The head of a metric's column, with its definition."""
     unit = tag("small", heading(metric.unit) + " ", tag("span", arrow(metric), aria_hidden="true"))
     tip = f"{metric.definition} {BETTER[metric.direction].capitalize()}. {metric.paper}"
     hidden = tag("span", f" ({BETTER[metric.direction]})", class_="hidden")
-    return _head(title(metric), "number", unit, hidden, tip=tip.strip())
+    return head(title(metric), "number", unit, hidden, tip=tip.strip())
 
 
 def _row(section: Section, row: Row, metrics: Sequence[Metric], style: Style) -> Markup:

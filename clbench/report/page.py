@@ -13,6 +13,7 @@ from clbench.errors import ClbenchError
 from clbench.files import write_atomic, writing
 from clbench.ledger import Ledger
 from clbench.report.gallery import gallery
+from clbench.report.group_cells import group_tables
 from clbench.report.html_table import glossary
 from clbench.report.markup import Markup, join, script_json, tag
 from clbench.report.section import Section, chosen_metrics, sections
@@ -62,11 +63,12 @@ def render(
         progress(next(steps), 2 * runs)
 
     headline, every = chosen_metrics(scores, None), chosen_metrics(scores, "all")
-    bodies = []
+    tables, bodies = group_tables(scores.groups, scores.group_metrics), []
     for number, part in enumerate(parts):
-        shown = gallery(part, scores.metrics, look, read_run)
+        table = tables.get(part.place)
+        shown = gallery(part, scores.metrics, look, read_run, table)
         anchor = f"stream-{number}"
-        bodies.append(stream_section(part, anchor, headline, every, shown, look, easel))
+        bodies.append(stream_section(part, anchor, headline, every, shown, look, easel, table))
     content = [_intro(title, parts, scores), tag("main", *bodies, _outro(scores))]
     return _document(title, content, easel)
 
@@ -91,7 +93,8 @@ def _outro(scores: Scores) -> Markup:
     """What the scores mean, and what was left out of the report."""
     left_out = [tag("li", sentence) for sentence in (*scores.unfinished, *scores.broken)]
     out = tag("section", tag("h2", "Left out"), tag("ul", *left_out, class_="reasons"))
-    explained = glossary(list(scores.metrics.values()))
+    of_many = scores.group_metrics.values() if scores.groups else ()
+    explained = glossary([*scores.metrics.values(), *of_many])
     body = tag("section", tag("h2", "Scores explained"), explained, id="glossary")
     return join([out, body]) if left_out else body
 

@@ -8,6 +8,8 @@ from clbench.metric import Metric
 from clbench.report.cards import cards, stream_facts
 from clbench.report.cells import legend
 from clbench.report.gallery import Gallery
+from clbench.report.group_cells import Table
+from clbench.report.group_html import unlearning_tables
 from clbench.report.html_table import missing, score_table
 from clbench.report.markup import Markup, join, swatch, tag
 from clbench.report.picture import Picture
@@ -58,8 +60,12 @@ def stream_section(
     shown: Gallery,
     styles: Mapping[str, Style],
     easel: Easel,
+    unlearning: Table | None = None,
 ) -> Markup:
-    """Everything on one stream: facts, scores, pictures, cards, and what is missing."""
+    """Everything on one stream: facts, scores, pictures, cards, and what is missing.
+
+    `unlearning` has the scores of a stream that forgets; they and their pictures come first.
+    """
     tables = [
         join(
             [tag("h4", family), score_table(section, each, styles, f"{family} on {section.title}")]
@@ -73,6 +79,8 @@ def stream_section(
         "section",
         tag("h2", section.title),
         stream_facts(section),
+        tag("h3", "Unlearning") if unlearning else "",
+        unlearning_tables(unlearning, styles, section.title) if unlearning else "",
         tag("h3", "Scores"),
         score_table(section, headline, styles, caption),
         tag("p", legend(section), class_="legend"),
@@ -82,7 +90,7 @@ def stream_section(
             "div",  # the buttons stay in sight along the pictures
             tag("h3", "Pictures"),
             _switches(section, styles),
-            tag("div", *(easel.place(each) for each in shown.shared), class_="wide"),
+            tag("div", *map(easel.place, [*shown.unlearning, *shown.shared]), class_="wide"),
             _multiples(MATRICES, MATRIX, SCALE, shown.matrices, styles, easel),
             _multiples("Accuracy inside updates", INSIDE, Markup(""), shown.inside, styles, easel),
             _multiples("Flips at each update", FLIPS, KEY, shown.flips, styles, easel),
