@@ -26,7 +26,7 @@ def holds(subject: Subject) -> None:
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Subject], None]]:
     chosen: dict[str, Callable[[Subject], None]] = {"does_hold": holds}
-    monkeypatch.setattr(checking, "CHECKS", chosen)
+    monkeypatch.setattr(checking, "checks_of", lambda kind: chosen)
     return chosen
 
 
