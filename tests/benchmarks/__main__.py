@@ -25,6 +25,7 @@ SECTIONS = {
     "agreement": "accuracies beside Avalanche",
     "parity": "eleven methods beside Avalanche's",
     "frozen": "ten seeds on frozen features",
+    "ensemble": "many models as one job",
     "startup": "the command line",
     "scoring": "a thousand runs",
     "unlearning": "metrics of many models beside loops over points",
