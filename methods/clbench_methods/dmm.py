@@ -13,10 +13,21 @@ from clbench.ensemble.removal import Removal, network_logits
 from clbench.ensemble.ridge_removal import RidgeRemoval
 from clbench.ensemble.subset_removal import SubsetRemoval
 from clbench.ensemble.trak_removal import TrakRemoval
-from clbench.method import Card, Field, Method, Network, Range, Space, Training, Tunable, View
+from clbench.method import (
+    LEARNING_RATE,
+    Card,
+    Field,
+    Method,
+    Network,
+    Range,
+    Space,
+    Training,
+    Tunable,
+    View,
+)
 from clbench.model.fitting import fit
 
-MATCHING_RATE: tuple[Tunable, ...] = (Range("matching.lr", 1e-5, 1e-2, log=True),)
+RATES: tuple[Tunable, ...] = (LEARNING_RATE, Range("matching.lr", 1e-5, 1e-2, log=True))
 
 
 class DMDirect(Method):
@@ -42,7 +53,7 @@ class DMDirect(Method):
         "their time; `ridge` and `lasso` train models for each.",
     )
     carries: ClassVar[tuple[str, ...]] = ("model", "removal")
-    tunes: ClassVar[tuple[Tunable, ...]] = ()  # learning is plain; a forecast is not trained
+    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE,)
 
     backbone: str = "mlp"
     training: Training = Training()
@@ -117,7 +128,7 @@ class DMM(DMDirect):
         "precision beyond that of the run.",
     )
     carries = ("model", "original", "removal")
-    tunes = MATCHING_RATE
+    tunes = RATES
 
     matching: Matching = Matching()
 
@@ -157,7 +168,7 @@ class OracleMatching(Method):
         "serves it: its model after forgetting is not the oracle. Matching as for dmm, but on real "
         "logits.",
     )
-    tunes = MATCHING_RATE
+    tunes = RATES
 
     backbone: str = "mlp"
     training: Training = Training()
