@@ -8,7 +8,8 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from clbench.errors import ClbenchError, unknown
-from clbench.metric import GroupMetric, Metric
+from clbench.metric import Metric
+from clbench.metric.group import GroupMetric
 from clbench.opening import TUNING, open_preset
 from clbench.plugin import Group, entries, load
 from clbench.preset import presets

@@ -13,7 +13,7 @@ from clbench.crowd import Crowd
 from clbench.errors import listing
 from clbench.groupscore import Bench, GroupScore, score_group
 from clbench.ledger import Ledger
-from clbench.metric import GroupMetric
+from clbench.metric.group import GroupMetric
 from clbench.record import RunRecord
 from clbench.recorded import crowd_of_runs
 from clbench.spec import flat

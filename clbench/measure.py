@@ -8,7 +8,8 @@ from typing import TypeVar
 from clbench import plugin
 from clbench.errors import ClbenchError, unknown
 from clbench.evidence import Evidence
-from clbench.metric import GroupMetric, Metric, NotMeasured
+from clbench.metric import Metric, NotMeasured
+from clbench.metric.group import GroupMetric
 
 ROUNDING = 1e-9
 Declared = TypeVar("Declared", bound=Metric)

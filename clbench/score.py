@@ -19,7 +19,8 @@ from clbench.grouping import GroupRow, count_groups, score_groups
 from clbench.label import labels
 from clbench.ledger import Ledger
 from clbench.measure import Score, load_group_metrics, load_metrics, measure
-from clbench.metric import GroupMetric, Metric
+from clbench.metric import Metric
+from clbench.metric.group import GroupMetric
 from clbench.record import RunRecord
 
 Progress = Callable[[int, int], None]  # runs and groups scored, those in all

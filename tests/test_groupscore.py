@@ -5,7 +5,8 @@ from clbench import plugin
 from clbench.errors import ClbenchError
 from clbench.groupscore import Bench, GroupScore, score_group
 from clbench.measure import load_group_metrics
-from clbench.metric import GroupMetric, NotMeasured, group_metric
+from clbench.metric import NotMeasured
+from clbench.metric.group import GroupMetric, group_metric
 from clbench.sides import Sides
 from crowds import array_crowd, gaussian
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from clbench.grouping import GroupRow
 from clbench.groupscore import GroupScore
-from clbench.metric import GroupMetric
+from clbench.metric.group import GroupMetric
 
 Verdict = Literal["caught", "missed", "not measured"]
 HONEST = "nothing"  # the column of what has no fault

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clbench.grouping import GroupRow
 from clbench.groupscore import GroupScore
-from clbench.metric import GroupMetric
+from clbench.metric.group import GroupMetric
 from clbench.report.number import with_margin
 from clbench.report.section import title
 

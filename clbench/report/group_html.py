@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from clbench.grouping import GroupRow
-from clbench.metric import GroupMetric
+from clbench.metric.group import GroupMetric
 from clbench.report.group_cells import (
     Table,
     fraction_text,

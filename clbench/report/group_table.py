@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from clbench.grouping import GroupRow
-from clbench.metric import GroupMetric
+from clbench.metric.group import GroupMetric
 from clbench.report.cells import Footnotes, header, plain
 from clbench.report.group_cells import (
     Table,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clbench.errors import unknown
-from clbench.metric import GroupMetric, Metric
+from clbench.metric import Metric
+from clbench.metric.group import GroupMetric
 from clbench.record import StreamRecord
 from clbench.score import RunScores, Scores
 from clbench.summary import Row, summarise
