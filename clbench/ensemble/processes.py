@@ -46,8 +46,15 @@ class Processes:
         return len(self._tasks)
 
     def submit(self, task: Task) -> None:
-        """Have a task done."""
-        self._tasks[self._pool.submit(_train, task)] = task
+        """Have a task done.
+
+        Raises:
+            ClbenchError: workers die again and again.
+        """
+        try:
+            self._tasks[self._pool.submit(_train, task)] = task
+        except BrokenProcessPool:
+            self._restart([*self._tasks.values(), task])
 
     def wait(self) -> tuple[Task, Rows]:
         """The next task that is done.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from clbench.ensemble.matching import Matching
 from clbench.ensemble.recipe import Recipe
@@ -95,7 +95,9 @@ class DMDirect(Method):
 
     def forecast(self, original: Network, x: Tensor) -> Tensor:
         """Logits [B, classes seen] of a model that never saw what is forgotten, as predicted."""
-        return network_logits(original, x) - self.multiplier * self.removal.effect(original, x)
+        logits, change = network_logits(original, x), self.removal.effect(original, x)
+        newer = logits.shape[1] - change.shape[1]  # classes in the middle of being learned
+        return logits - self.multiplier * pad(change, (0, newer))
 
     def _attributed(self) -> Removal:
         if self.attribution == "exact":
