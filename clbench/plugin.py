@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -44,7 +44,7 @@ def entries(group: Group) -> Mapping[str, Entry]:
     for point in _installed():
         if point.group != f"clbench.{group}":
             continue
-        entry = Entry(point.name, point.value, point.dist.name if point.dist else "?")
+        entry = Entry(point.name, point.value, _name(point.dist))
         other = found.setdefault(point.name, entry)
         if other.target != entry.target:
             raise ClbenchError(
@@ -52,6 +52,11 @@ def entries(group: Group) -> Mapping[str, Entry]:
                 f"({other.target}) and {entry.distribution} ({entry.target}); uninstall one"
             )
     return dict(sorted(found.items()))
+
+
+@cache  # its metadata are parsed at each question
+def _name(distribution: Distribution | None) -> str:
+    return distribution.name if distribution else "?"
 
 
 @cache  # looking through all that is installed takes a while
