@@ -128,22 +128,15 @@ class View:
         Of more than `at_most`, so many are drawn. A budget of FLOPs sets aside what is done with
         them.
         """
-        yield from self._serving.once(self._some(at_most), size)
+        yield from self._serving.once(self._some(self._granted(with_past=False), at_most), size)
 
-    def _some(self, at_most: int | None) -> Share:
-        share = self._granted(with_past=False)
-        if at_most is None or len(share) <= at_most:
-            return share
-        drawn = torch.randperm(len(share), generator=self.generator)[:at_most]
-        return replace(share, ids=share.ids[drawn.sort().values])
-
-    def retained_chunks(self, size: int = 512) -> Iterator[Batch]:
+    def retained_chunks(self, size: int = 512, *, at_most: int | None = None) -> Iterator[Batch]:
         """The retained data that a forget update grants, as `chunks` gives those to forget.
 
         Raises:
             ClbenchError: no retained data are granted.
         """
-        yield from self._serving.once(self._kept(), size)
+        yield from self._serving.once(self._some(self._kept(), at_most), size)
 
     def rehearse(
         self, raw: Tensor, y: Tensor, training: Training, passes: int
@@ -212,6 +205,12 @@ class View:
             ids = torch.cat([past, ids])
         self.read[ids] = True
         return Share(ids, self._labelled, in_order=self.protocol.online and not with_past)
+
+    def _some(self, share: Share, at_most: int | None) -> Share:
+        if at_most is None:
+            return share
+        drawn = torch.randperm(len(share), generator=self.generator)[:at_most]
+        return replace(share, ids=share.ids[drawn.sort().values])
 
     def _kept(self) -> Share:
         """The retained data that are granted."""

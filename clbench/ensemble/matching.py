@@ -58,10 +58,4 @@ class Matching(BaseModel):
     def _retained(self, view: View) -> list[Tensor]:
         """A random subset of the retained data, in as many parts as they come in."""
         count = round(self.retain_multiplier * len(view))
-        chosen = torch.zeros(view.n_retained, dtype=torch.bool)
-        chosen[torch.randperm(view.n_retained, generator=view.generator)[:count]] = True
-        picked = iter(chosen.split(AT_A_TIME))
-        return [
-            batch.raw[next(picked).to(batch.raw.device)]
-            for batch in view.retained_chunks(AT_A_TIME)
-        ]
+        return [batch.raw for batch in view.retained_chunks(AT_A_TIME, at_most=count)]

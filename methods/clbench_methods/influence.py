@@ -1,11 +1,6 @@
 """Influence unlearning (1703.04730; 2008.10397) with WoodFisher's inverse (2004.14340)."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-import torch
-
-from clbench.method import Batch, Card, Field, Method, Network, Range, Space, Training, View
+from clbench.method import Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.fitting import fit
 from clbench.model.woodfisher import gradient_rows, inverse_fisher_product, loss_gradient, shift
 
@@ -49,22 +44,9 @@ class Influence(Method):
         if not len(view):
             return
         count = min(self.samples, view.n_retained)
-        rows = gradient_rows(self.model, _drawn(view, count), count)
+        rows = gradient_rows(self.model, view.retained_chunks(at_most=count), count)
         gone = loss_gradient(self.model, view.chunks())
         kept = loss_gradient(self.model, view.retained_chunks())
         share = len(view) / (len(view) + view.n_retained)
         step = inverse_fisher_product(rows, share * (gone - kept), self.damping)
         shift(self.model, self.alpha * step)
-
-
-def _drawn(view: View, count: int) -> Iterator[Batch]:
-    """Some of the retained samples, drawn without replacement."""
-    chosen = torch.zeros(view.n_retained, dtype=torch.bool)
-    chosen[torch.randperm(view.n_retained, generator=view.generator)[:count]] = True
-    done = 0
-    for batch in view.retained_chunks():
-        here = chosen[done : done + len(batch)].to(view.device)
-        done += len(batch)
-        if bool(here.any()):
-            parts = {name: getattr(batch, name)[here] for name in ("raw", "x", "y", "ids")}
-            yield replace(batch, **parts)
