@@ -11,13 +11,12 @@ crowds: models that share a seed with an oracle that they are held against are a
 """
 
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 
 from clbench.crowd import Crowd, FloatArray, IntArray
-from clbench.errors import ClbenchError
-from clbench.measure import ROUNDING
+from clbench.measure import ROUNDING, value_of
 from clbench.metric.base import NotMeasured
 from clbench.metric.group import ENOUGH, GroupMetric
 from clbench.sides import Sides
@@ -209,21 +208,7 @@ def _value(
     """The metric on some models and some oracles."""
     most = FEW_POINTS if metric.costly else most
     sides = Sides(crowd, oracles, draw.models, draw.judges, most)
-    try:
-        value = float(metric(*(sides.of(need) for need in metric.needs)))
-    except (NotMeasured, ClbenchError):
-        raise
-    except Exception as error:
-        raise ClbenchError(
-            f"metric {metric.name} fails on {crowd.label}: {type(error).__name__}: {error}"
-        ) from error
-    low, high = metric.range
-    if not (isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
-        raise ClbenchError(
-            f"metric {metric.name} is {value} for {crowd.label}; it must be in [{low}, {high}], "
-            "or NotMeasured where it has no value"
-        )
-    return value
+    return value_of(metric, sides.of, crowd.label)
 
 
 def _splits(metric: GroupMetric, known: int, k: int) -> list[tuple[IntArray, IntArray]]:

@@ -1,9 +1,9 @@
 """One metric on one run: a score, or the reason why there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clbench import plugin
 from clbench.errors import ClbenchError, unknown
@@ -78,19 +78,30 @@ def measure(metric: Metric, evidence: Evidence) -> Score:
         ClbenchError: the metric fails, or its value is not a finite number in its range.
     """
     try:
-        value = float(metric(*(evidence.of(need) for need in metric.needs)))
+        return Score(value_of(metric, evidence.of, evidence.path))
     except NotMeasured as reason:
         return Score(None, str(reason))
-    except ClbenchError:
+
+
+def value_of(metric: Metric, of: Callable[[str], Any], where: object) -> float:
+    """A metric's value, on what `of` has under the names that it asks for.
+
+    Raises:
+        NotMeasured: it has none here.
+        ClbenchError: it fails on `where`, or its value is not a finite number in its range.
+    """
+    try:
+        value = float(metric(*map(of, metric.needs)))
+    except (NotMeasured, ClbenchError):
         raise
     except Exception as error:
         raise ClbenchError(
-            f"metric {metric.name} fails on {evidence.path}: {type(error).__name__}: {error}"
+            f"metric {metric.name} fails on {where}: {type(error).__name__}: {error}"
         ) from error
     low, high = metric.range
     if not (isfinite(value) and low - ROUNDING <= value <= high + ROUNDING):
         raise ClbenchError(
-            f"metric {metric.name} is {value} for {evidence.path}; it must be in [{low}, {high}], "
+            f"metric {metric.name} is {value} for {where}; it must be in [{low}, {high}], "
             "or NotMeasured where it has no value"
         )
-    return Score(value)
+    return value
