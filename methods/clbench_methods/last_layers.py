@@ -49,7 +49,7 @@ class CFk(Method):
             train_last(self.model, self.k, view, self.unlearning)
 
 
-class EUk(Method):
+class EUk(CFk):
     """Exact unlearning of the last k layers: they are trained anew on what is retained."""
 
     card = Card(
@@ -63,25 +63,11 @@ class EUk(Method):
         notes="The layers go back to the weights that the run started with. Otherwise as cf_k; "
         "with all layers, and trained as the original was, it is training anew.",
     )
-    tunes = (Range("unlearning.lr", 1e-4, 0.1, log=True), Range("k", 1, 3))
-
-    backbone: str = "mlp"
-    training: Training = Training()
-    unlearning: Training = Field(
-        Training(lr=0.01, momentum=0.9, weight_decay=5e-4, batch_size=256, epochs=10),
-        description="how it trains at forget updates",
-    )
-    k: int = Field(2, ge=1, description="layers that are trained, the head among them")
 
     def build(self, space: Space) -> None:
         """Make the network, and remember how it starts."""
-        self.model = Network(self.backbone, space)
-        check_last(self.model, self.k, self.card.name)
+        super().build(space)
         self._start = copy.deepcopy(self.model)
-
-    def learn(self, view: View) -> None:
-        """Train plainly."""
-        fit(self.model, view, self.training)
 
     def forget(self, view: View) -> None:
         """Put the last k layers back, and minimise cross-entropy on the retained samples."""

@@ -1,13 +1,12 @@
 """Selective synaptic dampening (2308.07707) and its form without labels (2402.19308)."""
 
+from collections.abc import Iterable
+
 import torch
 
-from clbench.method import Card, Field, Method, Network, Range, Space, Training, View
+from clbench.method import Batch, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.fitting import fit
 from clbench.model.importance import Parameters, fisher_diagonal, output_sensitivity
-
-ALPHA = Range("alpha", 1, 100, log=True)
-STRENGTH = Range("dampening", 0.1, 5, log=True)
 
 
 class SSD(Method):
@@ -28,7 +27,7 @@ class SSD(Method):
         "for ResNet18, with 5 (a class) and 25 (a subclass) for ViT, and 50 with dampening 0.1 for "
         "faces.",
     )
-    tunes = (ALPHA, STRENGTH)
+    tunes = (Range("alpha", 1, 100, log=True), Range("dampening", 0.1, 5, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()
@@ -44,16 +43,20 @@ class SSD(Method):
         fit(self.model, view, self.training)
 
     def forget(self, view: View) -> None:
-        """Compare importances, sample by sample, and dampen."""
+        """Compare importances, and dampen."""
         if not len(view):
             return
-        gone = fisher_diagonal(self.model, view.chunks(), "empirical")
-        kept = fisher_diagonal(self.model, view.retained_chunks(), "empirical")
+        gone = self.importance(view.chunks())
+        kept = self.importance(view.retained_chunks())
         everything = _over_both(kept, view.n_retained, gone, len(view))
         dampen(self.model, everything, gone, self.alpha, self.dampening)
 
+    def importance(self, chunks: Iterable[Batch]) -> Parameters:
+        """Of each weight: its mean squared gradient of the log-likelihood, sample by sample."""
+        return fisher_diagonal(self.model, chunks, "empirical")
 
-class LFSSD(Method):
+
+class LFSSD(SSD):
     """SSD whose importance is the sensitivity of the outputs: neither labels nor a loss."""
 
     card = Card(
@@ -67,29 +70,10 @@ class LFSSD(Method):
         "of the logits; public code takes magnitudes of a batch's mean, in which samples cancel. "
         "The rest is as in ssd, its bound on the share that can be forgotten, too.",
     )
-    tunes = (ALPHA, STRENGTH)
 
-    backbone: str = "mlp"
-    training: Training = Training()
-    alpha: float = Field(10.0, ge=0, description="ratio of importances from which on to dampen")
-    dampening: float = Field(1.0, ge=0, description="lambda: times the ratio of importances")
-
-    def build(self, space: Space) -> None:
-        """Make the network."""
-        self.model = Network(self.backbone, space)
-
-    def learn(self, view: View) -> None:
-        """Train plainly."""
-        fit(self.model, view, self.training)
-
-    def forget(self, view: View) -> None:
-        """Compare sensitivities and dampen."""
-        if not len(view):
-            return
-        gone = output_sensitivity(self.model, view.chunks())
-        kept = output_sensitivity(self.model, view.retained_chunks())
-        everything = _over_both(kept, view.n_retained, gone, len(view))
-        dampen(self.model, everything, gone, self.alpha, self.dampening)
+    def importance(self, chunks: Iterable[Batch]) -> Parameters:
+        """Of each weight: the mean magnitude of what it does to the squared norm of the logits."""
+        return output_sensitivity(self.model, chunks)
 
 
 def dampen(
