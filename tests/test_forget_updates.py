@@ -89,6 +89,9 @@ class TestView:
         shown = view([5, 3], [12, 10, 11])
         assert ids(shown.chunks()) == [5, 3]
         assert ids(shown.retained_chunks(size=1)) == [12, 10, 11]
+        drawn = ids(shown.retained_chunks(at_most=2))
+        assert len({*drawn}) == 2
+        assert {*drawn} < {12, 10, 11}
         assert (len(shown), shown.n_retained) == (2, 3)
 
     def test_pairs_pass_over_the_retained_data_while_the_others_come_again(self) -> None:
