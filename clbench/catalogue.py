@@ -85,7 +85,6 @@ def _properties(group: Group, entry: Entry, node: ast.ClassDef | ast.FunctionDef
             "plays": listing(card.plays),
             "needs": listing(card.needs),
             "stores": card.stores,
-            "passes": card.passes,
         }
     if group == "metrics":
         declared = next((keywords(d) for d in node.decorator_list if isinstance(d, ast.Call)), {})
