@@ -66,8 +66,6 @@ class BadTeacher(Method):
 
     def _taught(self, view: View) -> tuple[Tensor, Tensor]:
         """Stored samples to forget and a part of the retained; which [n] are to be forgotten."""
-        raw = torch.cat([batch.raw for batch in (*view.chunks(), *view.retained_chunks())])
-        drawn = torch.randperm(view.n_retained, generator=view.generator)
-        kept = len(view) + drawn[: int(self.kept * view.n_retained)]
-        rows = torch.cat([torch.arange(len(view)), kept]).to(view.device)
-        return raw[rows], rows < len(view)
+        kept = view.retained_chunks(at_most=int(self.kept * view.n_retained))
+        raw = torch.cat([batch.raw for batch in (*view.chunks(), *kept)])
+        return raw, torch.arange(len(raw), device=view.device) < len(view)

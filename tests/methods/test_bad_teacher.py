@@ -10,7 +10,7 @@ from scipy.special import rel_entr, softmax
 from torch import Tensor, nn
 
 from by_hand import ONE_STEP, SMALL, asked, before_and_after, both, samples, stepped
-from clbench.method import Network, Space
+from clbench.method import Network, Space, View
 from clbench.seeds import derive
 from clbench_methods import bad_teacher
 from clbench_methods.bad_teacher import BadTeacher
@@ -63,6 +63,24 @@ def test_a_share_of_the_retained_is_taught_and_all_that_is_to_be_forgotten(
     )
     before_and_after(asked(tmp_path, BadTeacher, GONE, unlearning=ONE_STEP))
     assert [len(each) for each in seen] == [10 + int(0.3 * 70)]
+
+
+def test_of_the_retained_it_reads_what_it_teaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Tensor] = []
+    served = View.retained_chunks
+
+    def noting(view: View, *args: Any, **given: Any) -> Any:
+        for batch in served(view, *args, **given):
+            read.append(batch.ids)
+            yield batch
+
+    monkeypatch.setattr(View, "retained_chunks", noting)
+    before_and_after(asked(tmp_path, BadTeacher, GONE, unlearning=ONE_STEP))
+    ids = torch.cat(read)
+    assert len(ids) == len(ids.unique()) == 21
+    assert not torch.isin(ids, torch.tensor(GONE)).any()
 
 
 class Normalised(BadTeacher):
