@@ -32,19 +32,28 @@ def loss_gradient(model: Network, chunks: Iterable[Batch]) -> Tensor:
     return total / max(1, count)
 
 
+def check_room(model: Network, samples: int) -> int:
+    """The width P of rows of gradients, of which so many samples' can be held.
+
+    Raises:
+        ClbenchError: they take more than 8 GiB.
+    """
+    width = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if samples * width * 4 > ROOM:
+        raise ClbenchError(
+            f"{samples} gradients of {width:,} parameters take {samples * width * 4 / 2**30:.1f} "
+            f"GiB, and {ROOM / 2**30:g} are allowed; use {ROOM // (width * 4)} samples or fewer"
+        )
+    return width
+
+
 def gradient_rows(model: Network, chunks: Iterable[Batch], samples: int) -> Tensor:
     """Gradients [samples, P] of each sample's log-likelihood under its own label.
 
     Raises:
         ClbenchError: they take more than 8 GiB, or the network's outputs are not finite.
     """
-    width = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    if samples * width * 4 > ROOM:
-        raise ClbenchError(
-            f"{samples} gradients of {width:,} parameters take {samples * width * 4 / 2**30:.0f} "
-            f"GiB, and 8 are allowed; use {ROOM // (width * 4)} samples or fewer"
-        )
-    rows = [next(model.parameters()).new_zeros(0, width)]
+    rows = [next(model.parameters()).new_zeros(0, check_room(model, samples))]
 
     def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
         return F.log_softmax(logits, dim=0).gather(0, y[None])[0]

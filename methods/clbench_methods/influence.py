@@ -2,7 +2,13 @@
 
 from clbench.method import Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.fitting import fit
-from clbench.model.woodfisher import gradient_rows, inverse_fisher_product, loss_gradient, shift
+from clbench.model.woodfisher import (
+    check_room,
+    gradient_rows,
+    inverse_fisher_product,
+    loss_gradient,
+    shift,
+)
 
 
 class Influence(Method):
@@ -36,7 +42,10 @@ class Influence(Method):
         self.model = Network(self.backbone, space)
 
     def learn(self, view: View) -> None:
-        """Train plainly."""
+        """Train plainly, unless the Fisher of what may be retained could not be held."""
+        granted = round((view.protocol.retained or 0) * len(view))
+        self.model.grow(view.n_classes)
+        check_room(self.model, min(self.samples, granted))
         fit(self.model, view, self.training)
 
     def forget(self, view: View) -> None:

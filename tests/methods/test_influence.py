@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from clbench.errors import ClbenchError
 from clbench.method import Method
+from clbench.model import woodfisher
+from clbench.model.fitting import fit
+from clbench_methods import influence
 from clbench_methods.influence import Influence
 from forgetful import forgetting, forgotten, learnt, samples
 from living import gaussians, same, weights
@@ -52,3 +56,16 @@ def test_of_many_retained_samples_it_takes_some(tmp_path: Path) -> None:
         run = forgetting(tmp_path / str(n), Influence, gaussians(), range(12), samples=n, **SMALL)
         steps.append(weights(forgotten(run, learnt(run))[0]))
     assert not same(*steps)
+
+
+def test_a_fisher_that_cannot_be_held_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    width = 6 * 8 + 8 + 8 * 4 + 4
+    monkeypatch.setattr(woodfisher, "ROOM", 30 * 4 * width)
+    monkeypatch.setattr(influence, "fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ClbenchError, match=r"80 gradients of 92 parameters .*; use 30 samples"):
+        learnt(forgetting(tmp_path / "all", Influence, gaussians(), range(12), **SMALL))
+    monkeypatch.setattr(influence, "fit", fit)
+    for name, given in (("few", {"samples": 30}), ("quarter", {"protocol": {"retained": 0.25}})):
+        learnt(forgetting(tmp_path / name, Influence, gaussians(), range(12), **SMALL | given))
