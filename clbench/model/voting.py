@@ -1,8 +1,23 @@
 """One answer from the answers of several networks."""
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
+
+from clbench.model.network import Network, evaluating
+
+
+def answers(
+    networks: Iterable[Network], ask: Callable[[Network, Tensor], Tensor], x: Tensor
+) -> list[Tensor]:
+    """What each network is asked of inputs [B, ...], in eval mode and without gradients."""
+    found = []
+    for network in networks:
+        with evaluating(network):
+            found.append(ask(network, x))
+    return found
 
 
 def majority(logits: Tensor) -> Tensor:

@@ -9,19 +9,9 @@ from torch.nn.functional import cross_entropy
 
 from clbench.errors import ClbenchError
 from clbench.memory.lookup import Lookup
-from clbench.method import (
-    Card,
-    Field,
-    Method,
-    Network,
-    Space,
-    State,
-    Training,
-    View,
-    evaluating,
-)
+from clbench.method import Card, Field, Method, Network, Space, State, Training, View
 from clbench.model.seeding import seed_torch
-from clbench.model.voting import majority, mean_probability
+from clbench.model.voting import answers, majority, mean_probability
 from clbench.seeds import derive
 
 Slice = dict[str, Any]  # ids [n], the update and number of classes it came with, weights after it
@@ -154,19 +144,9 @@ class SISA(Method):
 
     def predict(self, x: Tensor) -> Tensor:
         """Logarithms of the shares of votes, or of mean probabilities [B, classes seen]."""
-        logits = torch.stack([_asked(network, x) for network in self.networks])
+        logits = torch.stack(answers(self.networks, Network.__call__, x))
         return majority(logits) if self.vote == "majority" else mean_probability(logits)
 
     def embed(self, x: Tensor) -> Tensor:
         """The representations of all networks, one after the other [B, S d]."""
-        found = []
-        for network in self.networks:
-            with evaluating(network):
-                found.append(network.embed(x))
-        return torch.cat(found, dim=1)
-
-
-def _asked(network: Network, x: Tensor) -> Tensor:
-    with evaluating(network):
-        logits: Tensor = network(x)
-    return logits
+        return torch.cat(answers(self.networks, Network.embed, x), dim=1)
