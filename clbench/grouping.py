@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from clbench.bench import Bench
 from clbench.crowd import Crowd
 from clbench.errors import listing
-from clbench.groupscore import Bench, GroupScore, score_group
+from clbench.groupscore import GroupScore, score_group
 from clbench.ledger import Ledger
 from clbench.metric.group import GroupMetric
 from clbench.record import RunRecord

@@ -3,11 +3,7 @@
 Distances between distributions are far above 0 for finitely many models, even where nothing
 differs. So each value stands beside its null, the same metric on the same number of models with
 oracles in the place of the set-up; and as a fraction: 0 is what doing nothing gets, 1 the null.
-
-A metric that compares with oracles takes k models of the set-up and k oracles, k being at most
-half of the oracles, so that its null can do the same with the other half; value, null and
-do-nothing are means over ten splits of the oracles. Originals of one seed are one model in all
-crowds: models that share a seed with an oracle that they are held against are avoided.
+Which models meet which oracles is the business of `clbench.bench`.
 """
 
 from dataclasses import dataclass, replace
@@ -15,19 +11,16 @@ from math import sqrt
 
 import numpy as np
 
-from clbench.crowd import Crowd, FloatArray, IntArray
-from clbench.measure import ROUNDING, value_of
+from clbench.bench import Bench, Draw, value_on
+from clbench.crowd import Crowd
+from clbench.measure import ROUNDING
 from clbench.metric.base import NotMeasured
 from clbench.metric.group import ENOUGH, GroupMetric
-from clbench.sides import Sides
 
-SPLITS, FEW_SPLITS = 10, 4  # few for costly metrics
 RESAMPLES = 200
-POINTS, FEW_POINTS = 1000, 100  # of a set: in resamples, which are about models; in costly metrics
+POINTS = 1000  # of a set, in resamples: they are about models
 LEVEL = 0.95  # of intervals
 APART = 2.58  # standard deviations of the null: 99 %, as a table tells many values apart
-NO_ORACLES = "no finished run of retrain on this stream"
-NO_NOTHING = "no finished run of do_nothing on this stream"
 
 
 @dataclass(frozen=True)
@@ -53,81 +46,6 @@ class GroupScore:
     told_apart: bool | None = None
     under_powered: bool = False
     why: str = ""
-
-
-class Bench:
-    """What set-ups of one stream are held against: oracles, and runs of do_nothing.
-
-    Either may be None. `without` says why, where there are oracles that will not do. What has been
-    worked out for a number of models is kept.
-    """
-
-    def __init__(
-        self, oracles: Crowd | None, nothing: Crowd | None = None, without: str = ""
-    ) -> None:
-        self.oracles, self.nothing, self.without = oracles, nothing, without or NO_ORACLES
-        self._nulls: dict[tuple[str, int], FloatArray] = {}
-        self._idle: dict[tuple[str, int], float] = {}
-
-    def nulls(self, metric: GroupMetric, k: int) -> FloatArray:
-        """[splits] the metric on k oracles in the place of a set-up, or on halves of all.
-
-        Raises:
-            NotMeasured: there are fewer than 2 oracles.
-        """
-        oracles = self.oracles
-        if oracles is None or len(oracles) < 2:
-            raise NotMeasured(f"a null takes 2 oracles; there are {len(oracles or ())}")
-        if (metric.id, k) not in self._nulls:
-            size = min(k, len(oracles) // 2) if metric.judged else len(oracles) // 2
-            draws = [Draw(models, judges) for judges, models in _splits(metric, len(oracles), size)]
-            self._nulls[metric.id, k] = np.array(
-                [_value(metric, oracles, oracles, d) for d in draws]
-            )
-        return self._nulls[metric.id, k]
-
-    def idle(self, metric: GroupMetric, k: int) -> float:
-        """The metric on k runs of do_nothing.
-
-        Raises:
-            NotMeasured: there are none.
-        """
-        if self.nothing is None:
-            raise NotMeasured(NO_NOTHING)
-        if (metric.id, k) not in self._idle:
-            self._idle[metric.id, k] = self.mean(metric, self.nothing, k)
-        return self._idle[metric.id, k]
-
-    def mean(self, metric: GroupMetric, crowd: Crowd, k: int) -> float:
-        """The metric on at most k models of a crowd, mean over splits of the oracles."""
-        draws = self.draws(metric, crowd, k)
-        return float(np.mean([_value(metric, crowd, self.oracles, draw) for draw in draws]))
-
-    def models(self, metric: GroupMetric, crowd: Crowd) -> int:
-        """How many models of a crowd take part at a time."""
-        if not metric.judged or self.oracles is None:
-            return len(crowd)
-        return min(len(crowd), max(1, len(self.oracles) // 2))
-
-    def draws(self, metric: GroupMetric, crowd: Crowd, k: int) -> list["Draw"]:
-        """Which models meet which oracles, split by split; once all, where no oracle takes part."""
-        every, oracles = np.arange(len(crowd)), self.oracles
-        if not metric.judged or oracles is None:
-            return [Draw(every, every[:0])]
-        found = []
-        for number, (judges, _) in enumerate(_splits(metric, len(oracles), k)):
-            order = np.random.default_rng(number).permutation(every)
-            shared = np.isin(crowd.seeds[order], oracles.seeds[judges])
-            found.append(Draw(order[np.argsort(shared, kind="stable")][:k], judges))
-        return found
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Which models of a crowd meet which oracles."""
-
-    models: IntArray
-    judges: IntArray
 
 
 def score_group(metric: GroupMetric, crowd: Crowd, bench: Bench) -> GroupScore:
@@ -166,7 +84,7 @@ def _with_interval(
         judges = rng.integers(0, len(bench.oracles or (0,)), score.n)
         draw = Draw(rng.integers(0, len(crowd), score.n), judges)
         try:
-            drawn.append(_value(metric, crowd, bench.oracles, draw, POINTS))
+            drawn.append(value_on(metric, crowd, bench.oracles, draw, POINTS))
         except NotMeasured:  # of too few different models
             continue
     if 2 * len(drawn) < RESAMPLES:
@@ -200,22 +118,6 @@ def _with_null(score: GroupScore, metric: GroupMetric, crowd: Crowd, bench: Benc
         why = "no fraction: doing nothing is not told apart from the null"
         return replace(score, do_nothing=idle, why=_also(score.why, why))
     return replace(score, do_nothing=idle, fraction=(value - idle) / (null - idle))
-
-
-def _value(
-    metric: GroupMetric, crowd: Crowd, oracles: Crowd | None, draw: Draw, most: int | None = None
-) -> float:
-    """The metric on some models and some oracles."""
-    most = FEW_POINTS if metric.costly else most
-    sides = Sides(crowd, oracles, draw.models, draw.judges, most)
-    return value_of(metric, sides.of, crowd.label)
-
-
-def _splits(metric: GroupMetric, known: int, k: int) -> list[tuple[IntArray, IntArray]]:
-    """Several times k oracles, and k others."""
-    rng, number = np.random.default_rng(known), FEW_SPLITS if metric.costly else SPLITS
-    orders = [rng.permutation(known) for _ in range(number)]
-    return [(order[:k], order[k : 2 * k]) for order in orders]
 
 
 def _widening(n: int, m: int) -> float:

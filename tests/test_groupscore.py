@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from clbench import plugin
+from clbench.bench import Bench
 from clbench.errors import ClbenchError
-from clbench.groupscore import Bench, GroupScore, score_group
+from clbench.groupscore import GroupScore, score_group
 from clbench.measure import load_group_metrics
 from clbench.metric import NotMeasured
 from clbench.metric.group import GroupMetric, group_metric

@@ -7,9 +7,10 @@ from typing import Any
 
 from clbench.audit import faults
 from clbench.audit.matrix import HONEST, Matrix, matrix
+from clbench.bench import Bench
 from clbench.errors import ClbenchError, listing
 from clbench.grouping import NOTHING, ORACLES, score_groups
-from clbench.groupscore import Bench, score_group
+from clbench.groupscore import score_group
 from clbench.label import labels
 from clbench.ledger import Ledger
 from clbench.measure import load_group_metrics

@@ -12,9 +12,10 @@ from sklearn.datasets import load_digits
 
 from clbench import groupscore
 from clbench.audit.matrix import HONEST, Matrix, matrix
+from clbench.bench import Bench
 from clbench.crowd import ArrayAnswers, Crowd
 from clbench.grouping import GroupRow
-from clbench.groupscore import Bench, score_group
+from clbench.groupscore import score_group
 from clbench.measure import load_group_metrics
 from clbench.metric.margins import margins
 from crowds import forgetting
