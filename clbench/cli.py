@@ -99,7 +99,7 @@ def sweep(
 
 
 @app.command()
-@partial(with_options, without=("out", "tuned", *STORES))
+@partial(with_options, without=("out", "tuned", "oracles"))
 def tune(
     methods: Methods,
     streams: Streams,

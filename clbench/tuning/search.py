@@ -5,9 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clbench.errors import ClbenchError
-from clbench.evidence import Evidence
 from clbench.ledger import Ledger
-from clbench.measure import measure
 from clbench.metric import Metric
 from clbench.reading import Cost, read_each
 from clbench.record import RunRecord, TuningRecord
@@ -16,6 +14,7 @@ from clbench.seeds import derive
 from clbench.spec import merged, nested
 from clbench.sweep import Cell, Outcome
 from clbench.tunable import Tunable
+from clbench.tuning.appraisal import Appraisal
 from clbench.tuning.sampler import Sampler, propose
 from clbench.tuning.space import Setting, search_space, settled, starting_from, whole_names
 
@@ -47,13 +46,15 @@ class Trial:
 class Search:
     """Trials of one method on one stream.
 
-    `base` is the cell of a run that tries the setting it starts from, with any seed.
+    `base` is the cell of a run that tries the setting it starts from, with any seed; `oracles` are
+    what trials are held against, where the objective asks for them.
     """
 
     stream: str  # that the choice is for
     base: Cell
     budget: Budget
     trials: list[Trial] = field(default_factory=list)
+    oracles: Sequence[Ledger] = ()
 
     def __post_init__(self) -> None:
         self.record: RunRecord = planned_record(self.base)
@@ -87,7 +88,8 @@ class Search:
         """Note what came of a trial's runs."""
         errors = [outcome.error for outcome in outcomes if outcome.error]
         ledgers = [planned(outcome.cell)[0] for outcome in outcomes]
-        value, why = (None, errors[0]) if errors else self._measured(ledgers)
+        appraisal = Appraisal(self.budget.objective, self.oracles)
+        value, why = (None, errors[0]) if errors else appraisal.value(ledgers)
         paths = tuple(str(ledger.path) for ledger in ledgers)
         self.trials.append(Trial(number, setting, value, why, sum(map(_flops, ledgers)), paths))
 
@@ -133,14 +135,6 @@ class Search:
             space={each.name: str(each) for each in self.space},
             flops=sum(trial.flops for trial in self.trials),
         )
-
-    def _measured(self, ledgers: Sequence[Ledger]) -> tuple[float | None, str]:
-        scores = [measure(self.budget.objective, Evidence(ledger)) for ledger in ledgers]
-        values = [score.value for score in scores if score.value is not None]
-        if len(values) < len(scores):
-            missing = next(score.why for score in scores if score.value is None)
-            return None, f"{self.budget.objective.id} is not measured: {missing}"
-        return sum(values) / len(values), ""
 
 
 def _flops(ledger: Ledger) -> int:

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from clbench.errors import ClbenchError
-from clbench.measure import load_metrics
+from clbench.measure import load_group_metrics, load_metrics
 from clbench.metric import Metric
+from clbench.running import planned
 from clbench.studying import make_runs, share_threads
-from clbench.sweep import DIED, Cell
+from clbench.sweep import DIED, Cell, Outcome
 from clbench.tuning.applying import tuning_stream
+from clbench.tuning.appraisal import judged, oracle_cells
 from clbench.tuning.search import Budget, Search
 
 STARTUP = 10  # trials of TPE that are drawn without looking at values, so all in one round
@@ -30,18 +32,20 @@ def tune(cells: Sequence[Cell], budget: Budget, processes: int) -> list[Search]:
         for cell in cells
         for stream in [tuning_stream(cell.stream, on_test=budget.on_test)]
     ]
+    if judged(budget.objective):
+        _train_oracles(searches, processes)
     for numbers in _rounds(budget):
         _play(searches, numbers, processes, f"of {budget.trials}")
     return searches
 
 
 def load_objective(name: str) -> Metric:
-    """A metric that says of a single run whether it is better than another.
+    """A metric that says of a single run, or of some runs beside oracles, which are better.
 
     Raises:
         ClbenchError: there is no such metric, it has no direction, or needs runs of other methods.
     """
-    (metric,) = load_metrics([name])[0].values()
+    (metric,) = (load_metrics([name])[0] | load_group_metrics([name])[0]).values()
     if metric.direction == "neither":
         raise ClbenchError(
             f"objective {metric.id} has no better or worse; take one that has: clbench list metrics"
@@ -52,6 +56,25 @@ def load_objective(name: str) -> Metric:
             "a number for a run by itself, such as average_accuracy"
         )
     return metric
+
+
+def _train_oracles(searches: Sequence[Search], processes: int) -> None:
+    """Retrain without what is forgotten, on the streams of the searches; one recipe once."""
+    wanted = [oracle_cells(search.base, len(search.budget.seeds)) for search in searches]
+    cells: list[Cell] = []
+    for cell in (cell for batch in wanted for cell in batch):
+        if cell not in cells:
+            cells.append(cell)
+    outcomes = _made(cells, processes, "oracles, ")
+    if errors := [outcome.error for outcome in outcomes if outcome.error]:
+        raise ClbenchError(f"an oracle of the tuning stream: {errors[0]}")
+    for search, batch in zip(searches, wanted, strict=True):
+        search.oracles = [planned(cell)[0] for cell in batch]
+
+
+def _made(cells: Sequence[Cell], processes: int, title: str) -> list[Outcome]:
+    lanes = min(processes, len(cells))
+    return make_runs(share_threads(cells, lanes), lanes, title)
 
 
 def _rounds(budget: Budget) -> Iterator[range]:
@@ -73,9 +96,8 @@ def _play(searches: Sequence[Search], numbers: range, processes: int, title: str
         return
     batches = [search.cells(setting) for search, _, setting in asked]
     cells = [cell for batch in batches for cell in batch]
-    lanes = min(processes, len(cells))
     last = f"{numbers[0] + 1}" + f" to {numbers[-1] + 1}" * (len(numbers) > 1)
-    outcomes = iter(make_runs(share_threads(cells, lanes), lanes, f"trial {last} {title}, "))
+    outcomes = iter(_made(cells, processes, f"trial {last} {title}, "))
     for (search, number, setting), batch in zip(asked, batches, strict=True):
         made = [next(outcomes) for _ in batch]
         if any(outcome.error == DIED for outcome in made):

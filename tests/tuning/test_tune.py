@@ -8,7 +8,10 @@ import pytest
 
 from clbench import opening, running
 from clbench.errors import ClbenchError
+from clbench.ledger import Ledger
 from clbench.options import Options
+from clbench.recorded import crowd_of_runs
+from clbench.sides import Sides
 from clbench.tuning import study
 from clbench.tuning.search import Budget, Search, Trial
 from clbench.tuning.study import load_objective, tune
@@ -162,3 +165,38 @@ class TestTheObjective:
         complaint = "forward_transfer is not measured: version 0 was not asked"
         with pytest.raises(ClbenchError, match=complaint):
             search(tmp_path, PEAKED, objective="forward_transfer", trials=1)
+
+
+class TestOfManyModels:
+    """Objectives that hold the runs of a trial against oracles."""
+
+    def found(self, root: Path) -> Search:
+        options = Options(out=root, source=SOURCE, threads=1, protocol=["epochs=2"])
+        budget = Budget(2, load_objective("average_gap"), (0, 1))
+        cells = options.cells(["gradient_ascent"], ["forget-digits-random"], [0])
+        return tune(cells, budget, 1)[0]
+
+    def test_trials_are_held_against_oracles_of_the_tuning_stream(self, tmp_path: Path) -> None:
+        search = self.found(tmp_path)
+        records = [ledger.record for ledger in search.oracles]
+        assert {record.method.name for record in records} == {"retrain"}
+        assert {record.stream.fingerprint for record in records} == {
+            search.record.stream.fingerprint
+        }
+        assert len({record.seed for record in records} - {0, 1}) == 5
+
+    def test_the_value_is_that_of_the_crowd(self, tmp_path: Path) -> None:
+        search = self.found(tmp_path)
+        oracles = crowd_of_runs(search.oracles)
+        for trial in search.trials:
+            crowd = crowd_of_runs([Ledger(Path(run)) for run in trial.runs])
+            sides = Sides(crowd, oracles)
+            expected = search.budget.objective(
+                *(sides.of(need) for need in search.budget.objective.needs)
+            )
+            assert trial.value == pytest.approx(expected)
+        assert search.best.value == min(trial.value for trial in search.trials if trial.value)
+
+    def test_a_stream_that_forgets_nothing_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ClbenchError, match="forget"):
+            search(tmp_path, PEAKED, trials=1, objective="average_gap")
