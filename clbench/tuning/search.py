@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clbench.errors import ClbenchError
+from clbench.grouping import RECIPE
 from clbench.ledger import Ledger
+from clbench.method import Method
 from clbench.metric import Metric
 from clbench.reading import Cost, read_each
 from clbench.record import RunRecord, TuningRecord
@@ -14,7 +16,7 @@ from clbench.seeds import derive
 from clbench.spec import merged, nested
 from clbench.sweep import Cell, Outcome
 from clbench.tunable import Tunable
-from clbench.tuning.appraisal import Appraisal
+from clbench.tuning.appraisal import Appraisal, judged
 from clbench.tuning.sampler import Sampler, propose
 from clbench.tuning.space import Setting, search_space, settled, starting_from, whole_names
 
@@ -60,9 +62,16 @@ class Search:
         self.record: RunRecord = planned_record(self.base)
         self.start = settled(self.record.hyperparameters)
         kind = load_method(self.base.method)
-        self.space: tuple[Tunable, ...] = starting_from(search_space(kind), self.start)
+        self.space: tuple[Tunable, ...] = starting_from(self._searched(kind), self.start)
         self.whole = whole_names(kind)
         self.sign = 1 if self.budget.objective.direction == "higher" else -1
+
+    def _searched(self, kind: type[Method]) -> tuple[Tunable, ...]:
+        space = search_space(kind)
+        if not judged(self.budget.objective):
+            return space
+        # oracles are trained by the recipe, so that what they are held against has to be, too
+        return tuple(each for each in space if each.name.partition(".")[0] not in RECIPE)
 
     @property
     def length(self) -> int:

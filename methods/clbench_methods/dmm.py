@@ -16,6 +16,7 @@ from clbench.ensemble.trak_removal import TrakRemoval
 from clbench.method import (
     LEARNING_RATE,
     Card,
+    Choice,
     Field,
     Method,
     Network,
@@ -27,7 +28,14 @@ from clbench.method import (
 )
 from clbench.model.fitting import fit
 
-RATES: tuple[Tunable, ...] = (LEARNING_RATE, Range("matching.lr", 1e-5, 1e-2, log=True))
+MATCHED: tuple[Tunable, ...] = (
+    LEARNING_RATE,
+    Range("matching.lr", 1e-5, 1e-2, log=True),
+    Range("matching.epochs", 4, 20),
+    Range("matching.retain_multiplier", 3, 20),
+    Range("matching.forget_multiplier", 1, 5),
+    Choice("matching.batch_size", (64, 256, 512)),
+)
 
 
 class DMDirect(Method):
@@ -53,7 +61,7 @@ class DMDirect(Method):
         "their time; `ridge` and `lasso` train models for each.",
     )
     carries: ClassVar[tuple[str, ...]] = ("model", "removal")
-    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE,)
+    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE, Range("multiplier", 0.25, 2, log=True))
 
     backbone: str = "mlp"
     training: Training = Training()
@@ -130,7 +138,7 @@ class DMM(DMDirect):
         "precision beyond that of the run.",
     )
     carries = ("model", "original", "removal")
-    tunes = RATES
+    tunes = MATCHED
 
     matching: Matching = Matching()
 
@@ -170,7 +178,7 @@ class OracleMatching(Method):
         "serves it: its model after forgetting is not the oracle. Matching as for dmm, but on real "
         "logits.",
     )
-    tunes = RATES
+    tunes = MATCHED
 
     backbone: str = "mlp"
     training: Training = Training()

@@ -197,6 +197,19 @@ class TestOfManyModels:
             assert trial.value == pytest.approx(expected)
         assert search.best.value == min(trial.value for trial in search.trials if trial.value)
 
+    def test_what_oracles_are_trained_by_is_not_searched(self, tmp_path: Path) -> None:
+        cells = Options(out=tmp_path).cells(["dmm"], ["forget-digits-random"], [0])
+        names = {
+            objective: {
+                each.name
+                for each in Search(
+                    "forget-digits-random", cells[0], Budget(2, load_objective(objective), (0,))
+                ).space
+            }
+            for objective in ("average_gap", "average_accuracy")
+        }
+        assert names["average_accuracy"] - names["average_gap"] == {"training.lr"}
+
     def test_a_stream_that_forgets_nothing_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ClbenchError, match="forget"):
             search(tmp_path, PEAKED, trials=1, objective="average_gap")
