@@ -85,6 +85,10 @@ def sweep(
     *,
     options: Options,
     seeds: Annotated[str, typer.Option(help="How many (5), or which (0,3,7).")] = "5",
+    stores: Annotated[
+        Path | None,
+        typer.Option(help="Folder: originals and oracles that runs share are trained there first."),
+    ] = None,
     processes: Processes = None,
     json: Json = False,
 ) -> None:
@@ -93,6 +97,10 @@ def sweep(
     from clbench.studying import make_runs, share_threads
 
     cells = options.cells(methods.split(","), streams.split(","), parse_seeds(seeds))
+    if stores:
+        from clbench.ensemble.bars import train_stores
+
+        cells = train_stores(cells, stores)
     lanes = min(processes or os.cpu_count() or 1, len(cells))
     outcomes = make_runs(share_threads(cells, lanes), lanes)
     print_study(outcomes, as_json=json)

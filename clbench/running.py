@@ -21,7 +21,7 @@ from clbench.sweep import Cell, StreamChoice
 
 def play_cell(cell: Cell, on_version: Callable[[int], None]) -> Ledger:
     """Make the run of a cell, or continue it."""
-    kind, opened = load_method(cell.method), _open(_key(cell.stream))
+    kind, opened = load_method(cell.method), opened_of(cell)
     return play(
         opened.stream,
         opened.source,
@@ -55,7 +55,7 @@ def planned_record(cell: Cell) -> RunRecord:
     Raises:
         ClbenchError: as for `planned`.
     """
-    kind, opened = load_method(cell.method), _open(_key(cell.stream))
+    kind, opened = load_method(cell.method), opened_of(cell)
     given = _chosen(cell, kind, opened)
     return run_record(
         opened.stream, opened.source, kind, given, cell.seed, cell.settings, cell.tuning
@@ -64,7 +64,7 @@ def planned_record(cell: Cell) -> RunRecord:
 
 def _try(record: RunRecord, cell: Cell) -> None:
     """Refuse what cannot be; a plugin's own fault waits for its run, which tells it in full."""
-    kind, opened = load_method(cell.method), _open(_key(cell.stream))
+    kind, opened = load_method(cell.method), opened_of(cell)
     try:
         tried(record, opened.stream, opened.source, kind)
     except ClbenchError:
@@ -105,6 +105,11 @@ def check_stores(cells: Iterable[Cell]) -> None:
                 f"none of the methods starts from --{name}, which would do nothing; leave it out, "
                 "or add a method whose card allows it (clbench show METHOD: original, needs)"
             )
+
+
+def opened_of(cell: Cell) -> Opened:
+    """The stream of a cell, with its source."""
+    return _open(_key(cell.stream))
 
 
 def load_method(name: str) -> type[Method]:

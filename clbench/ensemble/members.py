@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from clbench.ensemble.datamodels import random_subsets
+from clbench.ensemble.recipe import Recipe
 from clbench.errors import ClbenchError, unknown
 from clbench.source.base import IntArray, Source, update_digest
 from clbench.stream import Stream, Update
@@ -46,6 +47,10 @@ class Plan:
     def keep(self) -> Literal["weights", "mask"]:
         """What a store has of a member beside its margins: of very many, weights are too much."""
         return "mask" if self.kind == "masks" else "weights"
+
+    def identity_with(self, recipe: Recipe) -> dict[str, Any]:
+        """What a store of members that are trained by a recipe says that it is of."""
+        return {"kind": self.kind, **self.identity, "recipe": recipe.described()}
 
 
 def plan(

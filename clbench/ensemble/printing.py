@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from clbench.ensemble.bars import progress_bars
 from clbench.ensemble.job import Job, job_of
 from clbench.ensemble.members import Plan, plan
-from clbench.ensemble.recipe import recipe_of
+from clbench.ensemble.recipe import HYPERPARAMETERS, recipe_of
 from clbench.ensemble.ridge_store import train_ridge
 from clbench.ensemble.store import Store
 from clbench.ensemble.trainer import TRIAL, Where, train_ensemble
@@ -27,8 +27,6 @@ from clbench.options import Options, pairs, tree
 from clbench.possible import check_device
 from clbench.settings import Precision
 from clbench.spec import merged
-
-RECIPE = {"backbone", "training"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ def print_ensemble(stream: str, wanted: Wanted, options: Options, *, as_json: bo
     )
     found = plan(wanted.kind, opened.stream, opened.source, wanted.count, wanted.share)
     given = tree(options.recipe, "--recipe")
-    if strange := sorted(given.keys() - RECIPE):
-        raise unknown("part of the recipe of an ensemble", strange[0], RECIPE)
+    if strange := sorted(given.keys() - set(HYPERPARAMETERS)):
+        raise unknown("part of the recipe of an ensemble", strange[0], HYPERPARAMETERS)
     hyperparameters = merged(opened.recipe, given)
     precision: Precision = "bfloat16" if options.bf16 else "float32"
     recipe = recipe_of(hyperparameters, opened.stream.protocol, precision)
@@ -130,13 +128,6 @@ def _timings(choice: dict[str, Any]) -> Table:
 
 @contextmanager
 def _bar(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} members"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with progress_bars() as progress:
         task = progress.add_task(escape(title), total=total)
         yield lambda done, total: progress.update(task, completed=done, total=total)

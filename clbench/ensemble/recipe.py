@@ -11,6 +11,8 @@ from clbench.model.training import Training
 from clbench.protocol import Protocol
 from clbench.settings import Precision
 
+HYPERPARAMETERS = ("backbone", "training")  # those that make a recipe
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -39,9 +41,7 @@ def recipe_of(
             gives each sample once, which members that are trained whole do not keep to.
     """
     _check_protocol(protocol)
-    given = {
-        name: hyperparameters[name] for name in ("backbone", "training") if name in hyperparameters
-    }
+    given = {name: hyperparameters[name] for name in HYPERPARAMETERS if name in hyperparameters}
     try:
         recipe = TypeAdapter(Recipe).validate_python(given | {"precision": precision})
     except ValidationError as error:

@@ -18,7 +18,7 @@ from torch import Tensor
 from clbench.cost import FlopMeter
 from clbench.ensemble.making import check_identity
 from clbench.ensemble.members import Kind, plan
-from clbench.ensemble.recipe import Recipe, recipe_of
+from clbench.ensemble.recipe import HYPERPARAMETERS, Recipe, recipe_of
 from clbench.ensemble.rows import WEIGHTS
 from clbench.ensemble.store import Store
 from clbench.errors import ClbenchError
@@ -121,7 +121,7 @@ def starts_of(
 
 
 def _recipe(method: Method, stream: Stream, settings: Settings) -> Recipe:
-    given = {name: getattr(method, name, None) for name in ("backbone", "training")}
+    given = {name: getattr(method, name, None) for name in HYPERPARAMETERS}
     if None in given.values():
         raise ClbenchError(
             f'the card of {method.card.name} says original="plain", which needs hyperparameters '
@@ -135,7 +135,7 @@ def _rows(
 ) -> dict[int, Row]:
     """The row of a seed for each update that the store has models of."""
     wanted = plan(kind, stream, source, 1)
-    check_identity(store, {"kind": kind, **wanted.identity, "recipe": recipe.described()})
+    check_identity(store, wanted.identity_with(recipe))
     mine = (np.array(store.read("seed")) == seed) & store.completed
     updates = np.array(store.read("update"))
     found = {int(updates[k]): Row(store, int(k)) for k in np.flatnonzero(mine)}

@@ -78,8 +78,7 @@ def spec_of(plan: Plan, job: Job, about: dict[str, Any]) -> Spec:
     """What a store of a plan says of itself."""
     with _threads_kept():
         fields = fields_of(Room(job), plan.keep)
-    identity = {"kind": plan.kind, **plan.identity, "recipe": job.recipe.described()}
-    return Spec(identity=identity, fields=fields, about=about)
+    return Spec(identity=plan.identity_with(job.recipe), fields=fields, about=about)
 
 
 def constants_of(plan: Plan, job: Job) -> dict[str, AnyArray]:

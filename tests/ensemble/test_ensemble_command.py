@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from clbench.archive import find_ledgers
 from clbench.cli import app
 from clbench.ensemble.store import Store
 from clbench.errors import ClbenchError
+from clbench.record import RunRecord
+from clbench.recorded import RecordedAnswers
 
 SMALL = (
     "--source synthetic,classes=4,per_class=10,test_per_class=5,dim=6 "
@@ -45,6 +49,37 @@ def test_runs_start_from_its_stores(tmp_path: Path) -> None:
     stores = f"--originals {tmp_path / 'originals'} --oracles {tmp_path / 'oracles'}"
     told = json.loads(call(f"{line} {stores}").stdout)
     assert [store["kind"] for store in told["record"]["stores"]] == ["originals", "oracles"]
+
+
+def sweep(methods: str, streams: str, out: Path, more: str = "") -> list[RunRecord]:
+    call(f"sweep {methods} {streams} --seeds 2 {SMALL} -j 1 --out {out} {more}")
+    return [ledger.record for ledger in find_ledgers(out)]
+
+
+def test_a_sweep_trains_what_its_runs_share(tmp_path: Path) -> None:
+    streams = "forget-digits-random,forget-digits-class"
+    made = sweep("retrain,ssd,sisa", streams, tmp_path / "runs", f"--stores {tmp_path / 'stores'}")
+    kinds = sorted(path.name.partition("-")[0] for path in (tmp_path / "stores").iterdir())
+    assert kinds == ["oracles", "oracles", "originals"]
+    taken = {(r.method.name, tuple(store.kind for store in r.stores)) for r in made}
+    assert taken == {
+        ("retrain", ("originals", "oracles")), ("ssd", ("originals",)), ("sisa", ())
+    }  # fmt: skip
+
+
+def test_shared_models_answer_as_those_that_runs_train(tmp_path: Path) -> None:
+    sweep("do_nothing", "forget-digits-random", tmp_path / "1", f"--stores {tmp_path / 'stores'}")
+    sweep("do_nothing", "forget-digits-random", tmp_path / "2")
+    one, two = (
+        RecordedAnswers(find_ledgers(tmp_path / name)).column(2, "margin") for name in ("1", "2")
+    )
+    np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_stores_that_nothing_would_take_are_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ClbenchError, match="none of the methods would train what others do"):
+        sweep("sisa", "forget-digits-random", tmp_path / "runs", f"--stores {tmp_path / 'stores'}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_that_no_method_would_take_is_refused(tmp_path: Path) -> None:
