@@ -6,7 +6,7 @@ are 24 MB. Where the answers lie is the business of `Answers`: in ledgers, or in
 something else trained.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -65,6 +65,7 @@ class Crowd:
     ) -> None:
         self.label, self.stream, self.seeds = label, stream, np.array(seeds, dtype=np.int64)
         self._answers = answers
+        self._each: dict[str, FloatArray] = {}
         if len(np.unique(self.seeds)) < len(self.seeds):
             twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
             raise ClbenchError(f"{label}: seed {twice[0]} comes twice; leave one out")
@@ -149,6 +150,12 @@ class Crowd:
         if high - low == len(rows):  # all of a set: ten times as fast as picking points
             return np.asarray(whole[models, low:high])
         return np.asarray(whole[np.ix_(models, rows)])
+
+    def of_each(self, name: str, work: Callable[[int], float]) -> FloatArray:
+        """[N] of what `work` finds for each model by itself, worked out once and kept by name."""
+        if name not in self._each:
+            self._each[name] = np.array([work(model) for model in range(len(self))])
+        return self._each[name]
 
     def forgetting_cost(self, name: str) -> FloatArray:
         """[N] `flops` or `seconds` of all forget updates."""

@@ -62,8 +62,9 @@ def print_study(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
 def print_scores(roots: Sequence[Path], metrics: str | None, *, as_json: bool) -> None:
     """Score all runs under some folders and print the table."""
     names = None if metrics in (None, "all") else metrics.split(",")
-    chosen = "all" if metrics == "all" else names
-    _print_table(_scored(find_ledgers(*roots), names), chosen, as_json=as_json)
+    every = metrics == "all"
+    scores = _scored(find_ledgers(*roots), names, every=every)
+    _print_table(scores, "all" if every else names, as_json=as_json)
 
 
 def print_comparison(first: str, second: str, roots: Sequence[Path], *, as_json: bool) -> None:
@@ -102,9 +103,11 @@ def _print_table(scores: Scores, metrics: Sequence[str] | str | None, *, as_json
     Console().print(score_table(scores, metrics))
 
 
-def _scored(ledgers: Sequence[Ledger], metrics: Sequence[str] | None) -> Scores:
+def _scored(
+    ledgers: Sequence[Ledger], metrics: Sequence[str] | None, *, every: bool = False
+) -> Scores:
     with _bar("scoring") as progress:
-        return score_runs(ledgers, metrics, jobs=_jobs(ledgers), progress=progress)
+        return score_runs(ledgers, metrics, jobs=_jobs(ledgers), progress=progress, every=every)
 
 
 def _jobs(ledgers: Sequence[Ledger]) -> int:

@@ -60,10 +60,13 @@ def score_runs(
     metrics: Sequence[str] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
+    *,
+    every: bool = False,
 ) -> Scores:
     """Score every finished run with the named metrics (ids or `file.py:name`; default: all).
 
-    Set-ups on streams that forget are scored over all their runs, too, by metrics of many models.
+    Set-ups on streams that forget are scored over all their runs, too, by metrics of many models:
+    by default by the headline ones of these, with `every` by all.
 
     `jobs` above 1 spreads many runs over as many processes; a script that asks for it needs the
     usual `if __name__ == "__main__"`. `progress` hears of the runs as they are scored.
@@ -74,6 +77,8 @@ def score_runs(
     """
     declared, broken = load_metrics(metrics)
     of_many, broken_too = load_group_metrics(metrics)
+    if metrics is None and not every:
+        of_many = {name: metric for name, metric in of_many.items() if metric.headline}
     finished, unfinished = split_finished(ledgers)
     _reject_repeats(finished)
     by_place = sorted(finished, key=lambda run: _place(run.record))

@@ -7,40 +7,17 @@ the first, those with `relearned_` of the last version where something was learn
 with `oracle_` are of M models that were retrained without what was to be forgotten.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from clbench.crowd import Array, Crowd, FloatArray, IntArray
+from clbench.attacked import AttacksOn
+from clbench.by_set import BySet
+from clbench.crowd import Crowd, FloatArray, IntArray
 from clbench.errors import unknown
 from clbench.metric.base import NotMeasured
-
-SETS = ("forget", "retain", "test", "test-forgotten")
-Column = Callable[[IntArray], Array]
-
-
-class BySet(Mapping[str, Array]):
-    """One array an evaluation set, made when it is asked for.
-
-    Raises:
-        NotMeasured: the stream has no such set.
-    """
-
-    def __init__(self, rows: Callable[[str], IntArray], column: Column) -> None:
-        self._rows, self._column = rows, column
-
-    def __getitem__(self, name: str) -> Array:
-        array = self._column(self._rows(name))
-        array.flags.writeable = False
-        return array
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(SETS)
-
-    def __len__(self) -> int:
-        return len(SETS)
 
 
 class Sides:
@@ -103,6 +80,11 @@ class Sides:
         return self._of_crowd(lambda crowd: crowd.unlearned, "logits")
 
     @cached_property
+    def attacks(self) -> AttacksOn:
+        """{attack: [N]} how far attacks of `metric.attack_each` get on each unlearned model."""
+        return AttacksOn(self._crowd, self._models)
+
+    @cached_property
     def original_margins(self) -> BySet:
         """{set: [N, n]} margins of the models before they were to forget."""
         return self._of_crowd(lambda crowd: crowd.original, "margin")
@@ -148,6 +130,11 @@ class Sides:
     def oracle_logits(self) -> BySet:
         """{set: [M, n, C]} all logits of the oracles, where they are recorded."""
         return self._of_oracles("logits")
+
+    @cached_property
+    def oracle_attacks(self) -> AttacksOn:
+        """{attack: [M]} how far the same attacks get on each oracle."""
+        return AttacksOn(self._judge, self._judges)
 
     @cached_property
     def oracle_forget_flops(self) -> FloatArray:

@@ -19,11 +19,13 @@ class GroupMetric(Metric):
 
     `distribution`: it estimates a distribution over models, so that it is under-powered with
     fewer than 20 on a side. `costly`: it takes so long that it is worked out on fewer points and
-    splits of the oracles, and has no interval.
+    splits of the oracles, and has no interval. `headline`: it is worked out where no metrics are
+    named; those that are not take seconds a set-up, or say what others say.
     """
 
     distribution: bool = False
     costly: bool = False
+    headline: bool = True
 
     @property
     def judged(self) -> bool:
@@ -40,11 +42,12 @@ def group_metric(
     unit: Unit = "fraction",
     distribution: bool = False,
     costly: bool = False,
+    headline: bool = True,
 ) -> Callable[[Callable[..., float]], GroupMetric]:
     """Declare a function as a metric of many models; its name becomes the id."""
 
     def declare(function: Callable[..., float]) -> GroupMetric:
-        name, rules = function.__name__, (distribution, costly)
+        name, rules = function.__name__, (distribution, costly, headline)
         return GroupMetric(function, name, version, direction, range, paper, unit, *rules)
 
     return declare

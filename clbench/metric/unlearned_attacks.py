@@ -13,7 +13,6 @@ from clbench.metric.epsilon import epsilon_held_out
 from clbench.metric.group import group_metric
 from clbench.metric.rmia import rmia_area
 from clbench.metric.ulira import ulira_balanced_accuracy
-from clbench.metric.unlearned import loss_attack
 
 Floats = Mapping[str, npt.NDArray[np.floating]]
 
@@ -24,7 +23,7 @@ def ulira(margins: Floats, oracle_margins: Floats) -> float:
     return ulira_balanced_accuracy(margins["forget"], oracle_margins["forget"])
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2312.03262")
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2312.03262", headline=False)
 def rmia_auc(margins: Floats, oracle_margins: Floats) -> float:
     """Area under the curve of RMIA: forgotten points against test points, oracles as references.
 
@@ -34,18 +33,9 @@ def rmia_auc(margins: Floats, oracle_margins: Floats) -> float:
     return rmia_area(forget, (margins["test"], oracle_margins["test"]))
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:1709.01604")
-def population_attack_auc(margins: Floats) -> float:
-    """Area under the curve of one threshold on the loss: forgotten against test points.
-
-    Mean over models. Weak, as it takes all points for equally hard.
-    """
-    return loss_attack(margins)
-
-
 @group_metric(
     direction="lower", range=(0, 50), paper="arXiv:2406.09073", unit="nats",
-    distribution=True, costly=True,
+    distribution=True, costly=True, headline=False,
 )  # fmt: skip
 def forget_epsilon(margins: Floats, oracle_margins: Floats) -> float:
     """Mean over forgotten points of epsilon, with decision rules judged on models held out.

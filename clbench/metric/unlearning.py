@@ -102,14 +102,21 @@ def tug_of_war(forget_gap: float, retain_gap: float, test_gap: float) -> float:
     return (1 - abs(forget_gap)) * (1 - abs(retain_gap)) * (1 - abs(test_gap))
 
 
-def aus_duck(forget_accuracy: float, test_accuracy: float, original_test_accuracy: float) -> float:
-    """Adaptive Unlearning Score of DUCK: (1 - (TA_original - TA)) / (1 + |TA - FA|).
+def aus_duck(
+    forget_accuracy: float,
+    test_accuracy: float,
+    original_test_accuracy: float,
+    wanted: float | None = None,
+) -> float:
+    """Adaptive Unlearning Score of DUCK: (1 - (TA_original - TA)) / (1 + |wanted - FA|).
 
-    For forgotten samples, whose accuracy should be that of unseen ones; needs no oracle.
+    Needs no oracle. `wanted` is the accuracy that forgotten samples should have: by default TA,
+    that of unseen ones, and 0 where whole classes are to go.
     Direction: higher; range: [0, 2]; paper: arXiv:2312.02052.
     """
+    wanted = test_accuracy if wanted is None else wanted
     kept = 1 - (original_test_accuracy - test_accuracy)
-    return kept / (1 + abs(test_accuracy - forget_accuracy))
+    return kept / (1 + abs(wanted - forget_accuracy))
 
 
 def aus_trail(forget_accuracy: float, test_accuracy: float) -> float:

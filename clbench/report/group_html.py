@@ -22,7 +22,8 @@ from clbench.report.theme import Style
 FAMILIES = {
     "unlearned": "Accuracy",
     "unlearned_margins": "Margins of many models",
-    "unlearned_attacks": "Attacks",
+    "unlearned_attacks": "Attacks with many models",
+    "unlearned_population": "Attacks on single models",
     "unlearned_outputs": "Outputs",
     "unlearned_flips": "Changed answers",
     "forget_cost": "Cost",

@@ -8,6 +8,7 @@ import pytest
 
 MODULES = ["margins", "klom", "margin_distance", "roc", "ulira", "rmia", "signals", "attack"]
 MODULES += ["epsilon", "unlearning", "collateral", "output_distance", "relearning"]
+MODULES += ["trained_attacks"]
 HELPERS = {"blocks", "whole", "check", "at_least", "scores", "bin_counts"}
 
 
