@@ -107,7 +107,7 @@ def sweep(
 
 
 @app.command()
-@partial(with_options, without=("out", "tuned", "oracles"))
+@partial(with_options, without=("out", "tuned", "relearn", "oracles"))
 def tune(
     methods: Methods,
     streams: Streams,
@@ -143,7 +143,10 @@ def tune(
 @app.command()
 @partial(
     with_options,
-    without=("set_", "config", "tuned", "out", "form", "carry", "probe_every", *STORES),
+    without=(
+        *("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn"),
+        *STORES,
+    ),
 )
 def ensemble(
     stream: Annotated[str, typer.Argument(help="A registered stream.")],

@@ -30,6 +30,7 @@ def _traits(record: RunRecord) -> Traits:
         "form": record.form,
         "carry": record.carry,
         "probe_every": record.probe_every,
+        "relearn": record.relearn,
         "device": record.device.partition(":")[0],
         "precision": record.precision,
     }

@@ -5,6 +5,7 @@
     versions/000/            the model before any update; then one folder an update
         predictions.parquet  answers on the evaluation samples
         trace.parquet        answers inside the update, if it was probed
+        original.json, relearn.json  what attacks bring back of what was forgotten, if asked for
         embeddings.safetensors, state.safetensors, state.json
         cost.json            what is the same in every run: FLOPs, state bytes, samples seen
         clock.json           what is not: seconds, peak memory
@@ -44,6 +45,7 @@ DECISIVE: dict[
     "form": True,
     "carry": True,
     "probe_every": True,
+    "relearn": True,
     "stores": True,
     "precision": True,
 }

@@ -58,6 +58,10 @@ class Options:
     probe_every: Annotated[
         int | None, Option(min=1, help="Ask the method inside updates, so many steps apart.")
     ] = None
+    relearn: Annotated[
+        bool,
+        Option("--relearn", help="Attack what was forgotten, on copies: what can be brought back."),
+    ] = False
 
     originals: Annotated[
         Path | None, Option(help="Store of trained originals (clbench ensemble) to start from.")
@@ -82,6 +86,7 @@ class Options:
             self.probe_every,
             self.originals,
             self.oracles,
+            self.relearn,
         )
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         cells = [

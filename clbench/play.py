@@ -30,6 +30,7 @@ from clbench.prober import Prober
 from clbench.questions import Questions
 from clbench.record import TuningRecord
 from clbench.recording import run_path, run_record
+from clbench.relearning.attacker import Attacker
 from clbench.retraining import retraining_flops
 from clbench.seeds import derive
 from clbench.settings import Settings
@@ -99,6 +100,10 @@ class Run:
         self.space = Space(source.train.shape, self.device, self.record.precision)
         self.questions = Questions.of(stream, source, self.device, self.record.form)
         self.samples, self.labels = self.questions.samples, self.questions.labels
+        self.attacker: Attacker | None = None
+        if self.record.relearn is not None:
+            train, seed = self.samples["train"], self.record.seed
+            self.attacker = Attacker(stream, train, seed, self.rebuilt)
 
     def play(self, on_version: Callable[[int], None]) -> None:
         """Write the versions that are missing."""
@@ -152,7 +157,8 @@ class Run:
         evidence = self.questions.answered(method, version, asking, prober)
         books.tick()
         costs = books.closed(learning, asking, tree, carried, skipped, prober)
-        self.ledger.write(version, {**carried, **evidence, **costs})
+        attacks = self.attacker.files(carried, version) if self.attacker else {}
+        self.ledger.write(version, {**carried, **evidence, **costs, **attacks})
         return method
 
     def spending(self, version: int) -> Spending:

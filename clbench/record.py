@@ -125,6 +125,7 @@ class RunRecord(_Part):
     form: Literal["compact", "full"]
     carry: bool  # the method was rebuilt from its state after every update
     probe_every: int | None = Field(None, ge=1)  # steps between probes inside an update
+    relearn: int | None = Field(None, ge=1)  # recipe of attacks on what was forgotten
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1)
@@ -138,8 +139,9 @@ class RunRecord(_Part):
         content: dict[str, Any] = handler(self)
         if not content.get("stores"):
             content.pop("stores", None)
-        if content.get("probe_every") is None:
-            content.pop("probe_every", None)
+        for name in ("probe_every", "relearn"):
+            if content.get(name) is None:
+                content.pop(name, None)
         return content
 
     @property
@@ -172,6 +174,7 @@ class RunRecord(_Part):
         ]
         parts += [] if self.tuning is None else [{"tuning": self.tuning.budget, "as": self.tuned}]
         parts += [] if self.probe_every is None else [{"probe_every": self.probe_every}]
+        parts += [] if self.relearn is None else [{"relearn": self.relearn}]
         exclude = set() if with_seed else {"rows"}
         parts += [store.model_dump(exclude=exclude) for store in self.stores]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

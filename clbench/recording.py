@@ -26,6 +26,8 @@ from clbench.record import (
     TuningRecord,
     UpdateRecord,
 )
+from clbench.relearnfile import RECIPE
+from clbench.relearning.attacker import check_relearn
 from clbench.settings import Settings
 from clbench.source.base import Source
 from clbench.stream import Stream
@@ -49,6 +51,8 @@ def run_record(
     card = method.declared()
     check_plays(card, stream)
     check_probes(settings.probe_every, stream)
+    if settings.relearn:
+        check_relearn(stream, kind)
     check_device(settings.device)
     return RunRecord(
         stream=_stream_record(stream, source),
@@ -59,6 +63,7 @@ def run_record(
         form=settings.form,
         carry=_carry(kind, settings),
         probe_every=settings.probe_every,
+        relearn=RECIPE if settings.relearn else None,
         device=settings.device,
         precision=settings.precision,
         stores=starts_of(method, stream, source, seed, settings).records,

@@ -18,6 +18,7 @@ class Settings:
     method does not declare would survive, and resuming would give another result. None: wherever
     the method can be made anew.
     `probe_every`: so many steps apart the method is asked inside updates, too (None: never).
+    `relearn`: what was forgotten is attacked after the last forget update (`clbench.relearning`).
     `originals`, `oracles`: stores that methods take trained models from, where those are what they
     would train (`clbench.ensemble.starting`).
 
@@ -33,6 +34,7 @@ class Settings:
     probe_every: int | None = None
     originals: Path | None = None
     oracles: Path | None = None
+    relearn: bool = False
 
     def __post_init__(self) -> None:
         if self.probe_every is not None and self.probe_every < 1:

@@ -20,6 +20,7 @@ LEFT += ("budget", "counter", "live", "spending")
 RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "summary", "compare")
 RIGHT += ("pairing", "label", "report", "tracing")
 LEFT += ("tunable", "ensemble")
+LEFT += ("relearning", "relearnfile")
 LEFT += ("protocol", "serving", "grants", "requests", "retraining", "questions", "books")
 RIGHT += ("alike",)
 RIGHT += ("crowd", "recorded", "sides", "bench", "groupscore", "grouping", "attacked")
@@ -27,7 +28,7 @@ RIGHT += ("by_set",)
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
 PLAYERS += ("prober", "serving", "questions", "books", "checks")
-PLAYERS += ("interop", "counter", "live", "spending")
+PLAYERS += ("interop", "counter", "live", "spending", "relearning")
 
 
 def modules() -> dict[str, Path]:
@@ -113,7 +114,7 @@ def test_metrics_are_handed_arrays_and_fetch_nothing(module: str) -> None:
 
 
 DOCUMENTS = ("stream", "document", "ledger", "record", "prediction", "panel", "tracefile")
-DOCUMENTS += ("protocol", "grants", "requests", "retraining")
+DOCUMENTS += ("relearnfile", "protocol", "grants", "requests", "retraining")
 
 
 @pytest.mark.parametrize("module", of(DOCUMENTS))

@@ -26,6 +26,7 @@ def command(records: Sequence[RunRecord]) -> str:
     words += ["--form", record.form, "--device", record.device, "--threads", str(record.threads)]
     words += ["--bf16"] * (record.precision == "bfloat16") + ["--no-carry"] * (not record.carry)
     words += ["--probe-every", str(record.probe_every)] if record.probe_every else []
+    words += ["--relearn"] * bool(record.relearn)
     return _lines(words)
 
 

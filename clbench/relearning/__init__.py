@@ -1,0 +1,1 @@
+"""Attacks that try to bring back what a version forgot."""
