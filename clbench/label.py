@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from clbench.record import RunRecord
+from clbench.spec import flat
 
 Traits = Mapping[str, object]
 
@@ -22,9 +23,9 @@ def labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _traits(record: RunRecord) -> Traits:
-    """All of a set-up but its stream; hyperparameters first."""
-    return {
-        **record.hyperparameters,
+    """All of a set-up but its stream; hyperparameters first, which may be called as settings are."""
+    own = dict(flat(record.hyperparameters))
+    settings = {
         "tuned": f"{record.tuned} {record.tuning.budget[:7]}" if record.tuning else "no",
         "code": record.method.code[:7],
         "form": record.form,
@@ -34,6 +35,7 @@ def _traits(record: RunRecord) -> Traits:
         "device": record.device.partition(":")[0],
         "precision": record.precision,
     }
+    return own | {f"--{key}" if key in own else key: value for key, value in settings.items()}
 
 
 def _differing(variants: Sequence[Traits]) -> list[str]:

@@ -180,6 +180,16 @@ def test_set_ups_of_a_method_are_told_apart_by_what_differs(tmp_path):
     ]
 
 
+def test_a_hyperparameter_that_is_called_as_a_setting_tells_set_ups_apart(tmp_path):
+    variants = [{"form": "film"}, {"form": "ssf"}, {"form": "ssf", "training": {"lr": 0.1}}]
+    records = [
+        run(tmp_path / f"{i}", method="fsa", hyperparameters=each).record
+        for i, each in enumerate(variants)
+    ]
+    found = ["fsa (form=film)", "fsa (form=ssf)", "fsa (form=ssf, training.lr=0.1)"]
+    assert labels(records) == found
+
+
 def test_a_hyperparameter_that_is_none_is_not_one_that_is_absent(tmp_path):
     one = run(tmp_path / "a", hyperparameters={"memory": None}).record
     assert len(set(labels([one, run(tmp_path / "b").record]))) == 2
