@@ -183,6 +183,41 @@ def ensemble(
 
 
 @app.command()
+@partial(
+    with_options,
+    without=("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn", "oracles"),
+)
+def attribute(
+    stream: Annotated[str, typer.Argument(help="A registered stream.")],
+    *,
+    options: Options,
+    masks: Annotated[Path, typer.Option(help="Store of --kind masks (clbench ensemble).")],
+    out: Annotated[Path, typer.Option(help="Folder of the stores, one an attribution.")],
+    by: Annotated[
+        str, typer.Option(help="ridge, lasso, trak, exact; several, comma-separated.")
+    ] = "ridge",
+    dimensions: Annotated[int, typer.Option(min=1, help="trak: of the projection.")] = 512,
+    damping: Annotated[
+        float, typer.Option(min=0, help="trak: share of the kernel's mean diagonal.")
+    ] = 1.0,
+    ridge: Annotated[
+        float | None, typer.Option(help="exact: penalty; default: the masks', or chosen.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell what each training sample adds to margins, and how well that ranks retrained models.
+
+    The linear datamodelling score is of every fifth model of --masks, which nothing is fitted to.
+    """
+    from clbench.ensemble.attributing import parse_by
+    from clbench.ensemble.materials import Wanted
+    from clbench.lds_table import print_attributions
+
+    wanted = Wanted(parse_by(by), masks, dimensions, damping, ridge)
+    print_attributions(stream, wanted, replace(options, out=out), as_json=json)
+
+
+@app.command()
 def score(runs: Runs, metrics: Metrics = None, json: Json = False) -> None:
     """Score recorded runs: mean and 95 % interval over seeds, best and its ties marked."""
     from clbench.printing import print_scores

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from clbench.augment import to_input
@@ -59,6 +60,15 @@ def job_of(
         device,
         threads,
     )
+
+
+def vectors(part: Part, device: str) -> tuple[Tensor, Tensor]:
+    """The samples that a part asks for, as networks take them, flat [n, d] and in double precision.
+
+    And their labels [n].
+    """
+    x = to_input(torch.from_numpy(part.x[part.asked])).double().flatten(1)
+    return x.to(device), torch.from_numpy(part.y[part.asked]).to(device)
 
 
 class Room:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from clbench.ensemble.closed_form import ridge_heads
-from clbench.ensemble.job import Job, Part
+from clbench.ensemble.job import Job, vectors
 from clbench.ensemble.making import open_store
 from clbench.ensemble.members import Member, Plan
 from clbench.ensemble.store import AnyArray, Field, Spec, Store
@@ -71,9 +71,8 @@ class _Solver:
 
     def __init__(self, job: Job, penalty: float) -> None:
         self._job, self._penalty = job, penalty
-        self._device = torch.device(job.device)
-        self._train, self._y = self._asked(job.train)
-        self._test, self._test_y = self._asked(job.test)
+        self._train, self._y = vectors(job.train, job.device)
+        self._test, self._test_y = vectors(job.test, job.device)
         self._targets = one_hot(self._y, job.n_classes).to(self._train)
 
     def rows(self, members: Sequence[Member]) -> dict[str, AnyArray]:
@@ -88,11 +87,6 @@ class _Solver:
         seeds = np.array([member.seed for member in members])
         share = (time.perf_counter() - start) / len(members)
         return {**found, "mask": masks, "seed": seeds, "seconds": np.full(len(members), share)}
-
-    def _asked(self, part: Part) -> tuple[Tensor, Tensor]:
-        """Features [n, d] in float64 and labels [n] of the samples that are asked for."""
-        x = torch.from_numpy(part.x[part.asked].astype(np.float64))
-        return x.to(self._device), torch.from_numpy(part.y[part.asked]).to(self._device)
 
 
 def _margins(x: Tensor, y: Tensor, weights: Tensor, biases: Tensor) -> AnyArray:

@@ -76,7 +76,7 @@ def train_ensemble(
 
 def spec_of(plan: Plan, job: Job, about: dict[str, Any]) -> Spec:
     """What a store of a plan says of itself."""
-    with _threads_kept():
+    with threads_kept():
         fields = fields_of(Room(job), plan.keep)
     return Spec(identity=plan.identity_with(job.recipe), fields=fields, about=about)
 
@@ -133,12 +133,12 @@ def _pool(job: Job, where: Where) -> Iterator[Pool]:
         with processes(job, where.processes or os.cpu_count() or 1) as some:
             yield some
     else:
-        with _threads_kept():
+        with threads_kept():
             yield Serial(job)
 
 
 @contextmanager
-def _threads_kept() -> Iterator[None]:
+def threads_kept() -> Iterator[None]:
     """Torch's number of threads, which a worker sets, is put back."""
     before = torch.get_num_threads()
     try:

@@ -1,6 +1,7 @@
 """TRAK: what training samples do to outputs, by projected gradients of margins (2303.14186)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from clbench.ensemble.gradients import Gradients, Projection
 from clbench.errors import ClbenchError
 from clbench.seeds import derive
+
+ROOM = 8 << 30  # bytes of what is kept of the training samples
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -52,19 +55,68 @@ def trak_scores(
     Raises:
         ClbenchError: the kernel cannot be inverted without damping.
     """
-    influence, doubt = [], []
-    for k, model in enumerate(models):
-        gradients = Gradients(model)
-        projection = Projection(gradients.sizes, dimensions, derive(seed, "trak", k))
-        phi, margins = margin_features(gradients, projection, *train)
-        q = margins.neg().sigmoid()
-        weight = (q * (1 - q))[:, None] if weighted else 1.0
-        kernel = damped(phi.T @ (weight * phi), damping)
-        asked = _query_features(gradients, projection, queries, labels)
-        influence.append(solved(kernel, phi.T).T @ asked.flatten(0, 1).T)
-        doubt.append(q)
-    scores = torch.stack(influence).mean(0) * torch.stack(doubt).mean(0)[:, None]
-    return scores.view(len(scores), len(queries), -1)
+    options: dict[str, Any] = {"dimensions": dimensions, "damping": damping}
+    return Trak(models, train, **options, weighted=weighted, seed=seed).scores(queries, labels)
+
+
+class Trak:
+    """The scores of `trak_scores` for queries that come in parts: kernels are made once.
+
+    Raises:
+        ClbenchError: a kernel has no inverse, or what is kept of the samples takes too much room.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        train: tuple[Tensor, Tensor],
+        *,
+        dimensions: int,
+        damping: float,
+        weighted: bool,
+        seed: int = 0,
+    ) -> None:
+        check_trak(models, len(train[0]), dimensions, damping)
+        self._models: list[tuple[Gradients, Projection, Tensor]] = []
+        doubt = []
+        for k, model in enumerate(models):
+            gradients = Gradients(model)
+            projection = Projection(gradients.sizes, dimensions, derive(seed, "trak", k))
+            phi, margins = margin_features(gradients, projection, *train)
+            q = margins.neg().sigmoid()
+            weight = (q * (1 - q))[:, None] if weighted else 1.0
+            kernel = damped(phi.T @ (weight * phi), damping)
+            self._models.append((gradients, projection, solved(kernel, phi.T)))
+            doubt.append(q)
+        self._doubt = torch.stack(doubt).mean(0)
+
+    def scores(self, queries: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Scores [n, m, C] of the training samples for queries [m, ...]."""
+        influence = [
+            right.T @ _query_features(gradients, projection, queries, labels).flatten(0, 1).T
+            for gradients, projection, right in self._models
+        ]
+        scores = torch.stack(influence).mean(0) * self._doubt[:, None]
+        return scores.view(len(scores), len(queries), -1)
+
+
+def check_trak(models: Sequence[nn.Module], samples: int, dimensions: int, damping: float) -> None:
+    """Refuse what cannot be, before any gradient is taken.
+
+    Raises:
+        ClbenchError: so many samples make no kernel that has an inverse without damping, or the
+            models keep more than 8 GiB of them.
+    """
+    sizes = [sum(p.numel() for p in model.parameters()) for model in models]
+    widths = [min(dimensions, size) for size in sizes]
+    if not damping and max(widths, default=0) > samples:
+        raise _singular(max(widths))
+    if (room := sum(widths) * samples * 8) > ROOM:
+        raise ClbenchError(
+            f"TRAK of {len(models)} models with {max(widths)} dimensions keeps "
+            f"{room / 2**30:.1f} GiB of {samples} samples, and {ROOM / 2**30:g} are allowed; use "
+            f"{ROOM // (len(models) * samples * 8)} dimensions or fewer"
+        )
 
 
 def margin_features(
@@ -84,11 +136,15 @@ def solved(kernel: Tensor, right: Tensor) -> Tensor:
     """
     factor, failed = torch.linalg.cholesky_ex(kernel)
     if int(failed):
-        raise ClbenchError(
-            f"TRAK's kernel of {len(kernel)} dimensions cannot be inverted; set damping above 0, "
-            "or fewer dimensions than there are training samples"
-        )
+        raise _singular(len(kernel))
     return torch.cholesky_solve(right, factor)
+
+
+def _singular(dimensions: int) -> ClbenchError:
+    return ClbenchError(
+        f"TRAK's kernel of {dimensions} dimensions cannot be inverted; set damping above 0, or "
+        "fewer dimensions than there are training samples"
+    )
 
 
 def _query_features(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from clbench.ensemble.attribution import RidgeHead
 from clbench.ensemble.lds import linear_datamodelling_score
+from clbench.ensemble.ridge_head import RidgeHead
 from clbench.errors import ClbenchError
 
 RIDGE = 0.7
