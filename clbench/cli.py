@@ -32,7 +32,8 @@ Processes = Annotated[
 Metrics = Annotated[
     str | None, typer.Option(help="Metrics, comma-separated, or all; default: the headline ones.")
 ]
-STORES = ("originals", "oracles")  # options of runs alone
+STORES = ("originals", "oracles")  # that runs start from
+OF_RUNS = ("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn")  # alone
 OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO)
 
 
@@ -141,13 +142,7 @@ def tune(
 
 
 @app.command()
-@partial(
-    with_options,
-    without=(
-        *("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn"),
-        *STORES,
-    ),
-)
+@partial(with_options, without=(*OF_RUNS, *STORES))
 def ensemble(
     stream: Annotated[str, typer.Argument(help="A registered stream.")],
     *,
@@ -183,10 +178,7 @@ def ensemble(
 
 
 @app.command()
-@partial(
-    with_options,
-    without=("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn", "oracles"),
-)
+@partial(with_options, without=(*OF_RUNS, "oracles"))
 def attribute(
     stream: Annotated[str, typer.Argument(help="A registered stream.")],
     *,
