@@ -6,7 +6,7 @@ on the same stream and source, with the network and training that they share.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clbench.bench import Bench
@@ -15,13 +15,14 @@ from clbench.errors import listing
 from clbench.groupscore import GroupScore, score_group
 from clbench.ledger import Ledger
 from clbench.metric.group import GroupMetric
+from clbench.metric.unlearned import forget_gap, forget_margin_shift
 from clbench.record import RunRecord
 from clbench.recorded import crowd_of_runs
 from clbench.spec import flat
 
 ORACLES, NOTHING = "retrain", "do_nothing"
 RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
-FLAGS = ("forget_gap", "forget_margin_shift")
+FLAGS = (forget_gap, forget_margin_shift)  # what a set-up is flagged by, whatever is shown of it
 Labelled = tuple[Ledger, str]  # a run, and the label of its set-up
 
 
@@ -31,6 +32,9 @@ class GroupRow:
 
     `flag` says in which direction it misses the oracles on what was to be forgotten:
     `over-unlearned`, `remembers`, `both` by different measures; empty if it is not told apart.
+    `flag_sizes` are how far it lies above the null, by the measures that tell it apart: forget
+    accuracy (`forget_gap`) and margins, in standard deviations of the oracles'
+    (`forget_margin_shift`). Below 0 it is over-unlearned.
     """
 
     stream: str
@@ -42,6 +46,7 @@ class GroupRow:
     scores: dict[str, GroupScore]
     oracles: str = ""  # label of those that it is held against
     flag: str = ""
+    flag_sizes: dict[str, float] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -148,6 +153,7 @@ def _row(
     known = {each.label: each for each in benched if each is not None}
     crowd = known.get(label) or crowd_of_runs(ledgers, label)
     scores = {name: score_group(metric, crowd, bench) for name, metric in metrics.items()}
+    sizes = _sizes({m.id: scores.get(m.id) or score_group(m, crowd, bench) for m in FLAGS})
     stream, control = crowd.stream, ledgers[0].record.method.control
     return GroupRow(
         stream.name,
@@ -158,17 +164,23 @@ def _row(
         tuple(crowd.seeds.tolist()),
         scores,
         bench.oracles.label if bench.oracles else "",
-        _flag([scores[name] for name in FLAGS if name in scores]),
+        _flag(sizes),
+        sizes,
     )
 
 
-def _flag(scores: Sequence[GroupScore]) -> str:
+def _sizes(scores: Mapping[str, GroupScore]) -> dict[str, float]:
+    """How far scores that are told apart from their nulls lie above them."""
+    return {
+        name: score.value - score.null
+        for name, score in scores.items()
+        if score.told_apart and score.value is not None and score.null is not None
+    }
+
+
+def _flag(sizes: Mapping[str, float]) -> str:
     """The direction in which a set-up misses the oracles."""
-    apart = [
-        each.value < each.null
-        for each in scores
-        if each.told_apart and each.value is not None and each.null is not None
-    ]
-    if len(set(apart)) == 2:
+    below = {size < 0 for size in sizes.values()}
+    if len(below) == 2:
         return "both"
-    return ("over-unlearned" if apart[0] else "remembers") if apart else ""
+    return ("over-unlearned" if below == {True} else "remembers") if below else ""

@@ -36,7 +36,32 @@ def test_each_set_up_of_a_stream_that_forgets_has_a_row_controls_last(runs):
 def test_a_row_says_in_which_direction_it_misses_the_oracles(runs):
     found = rows(runs)
     assert (found["ascent"].flag, found["shy"].flag) == ("over-unlearned", "remembers")
-    assert found["retrain"].flag == ""
+    assert (found["retrain"].flag, found["retrain"].flag_sizes) == ("", {})
+
+
+def test_the_size_of_a_flag_is_the_distance_from_the_null(runs):
+    """Margins of oracles have an sd of 1 at each point, and ascent lies 4 below them."""
+    found = rows(runs)
+    score, sizes = found["ascent"].scores["forget_gap"], found["ascent"].flag_sizes
+    assert sizes["forget_gap"] == pytest.approx(score.value - score.null)
+    assert sizes["forget_gap"] < -0.5
+    assert -8 < sizes["forget_margin_shift"] < -3
+    assert found["shy"].flag_sizes["forget_margin_shift"] > 2
+
+
+def test_a_row_is_flagged_whatever_is_shown_of_it(runs):
+    assert rows(runs, ["test_accuracy"])["ascent"].flag == "over-unlearned"
+
+
+def test_measures_that_differ_in_direction_are_told_apart(tmp_path):
+    """Sure of most that was to be forgotten, and wrong on more than the oracles are."""
+    split = gaussian(6, 9, seed=3, only="forget")
+    split[:, :3] = -0.1
+    oracles = crowd(tmp_path, "retrain", 12, 1)
+    ledgers = oracles + write_crowd(tmp_path, "split", [split, split])
+    row = rows(ledgers)["split"]
+    assert row.flag == "both"
+    assert row.flag_sizes["forget_gap"] < 0 < row.flag_sizes["forget_margin_shift"]
 
 
 def test_few_models_are_marked_in_every_row(runs):
@@ -72,7 +97,7 @@ def test_of_several_oracles_those_of_the_same_recipe_are_taken(tmp_path):
     ledgers = crowd(tmp_path, "ascent", 4, hyperparameters=recipes[1])
     for i, each in enumerate(recipes):
         ledgers += crowd(tmp_path / f"{i}", "retrain", 4, hyperparameters=each)
-    assert rows(ledgers)["ascent"].oracles == "retrain (training={'lr': 0.5})"
+    assert rows(ledgers)["ascent"].oracles == "retrain (training.lr=0.5)"
     twice = crowd(tmp_path / "2", "retrain", 4, hyperparameters={**recipes[1], "extra": 1})
     score = rows(ledgers + twice)["ascent"].scores["forget_gap"]
     assert "2 set-ups of retrain with this recipe" in score.why
@@ -81,6 +106,10 @@ def test_of_several_oracles_those_of_the_same_recipe_are_taken(tmp_path):
 def test_rows_survive_json(runs):
     (record, *_) = json.loads(json.dumps(group_records(score_runs(runs, NAMES).groups)))
     assert record["label"] == "ascent"
+    assert (record["flag"], set(record["flag_sizes"])) == (
+        "over-unlearned",
+        {"forget_gap", "forget_margin_shift"},
+    )
     assert record["scores"]["forget_gap"]["n"] == 4
     assert record["scores"]["forget_gap"]["told_apart"] is True
 

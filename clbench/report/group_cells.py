@@ -21,6 +21,10 @@ FLAGGED = (
     "Flags compare accuracy and margins on what was to be forgotten with the oracles': "
     "over-unlearned is as far from unlearning as remembering."
 )
+MEASURES = {
+    "forget_gap": lambda size: f"accuracy {100 * abs(size):.1f} points",
+    "forget_margin_shift": lambda size: f"margins {abs(size):.1f} sd",
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,20 @@ def models(row: GroupRow) -> tuple[int, int]:
     """Runs of a row, and how many of them are held against as many oracles."""
     sides = [score.n for score in row.scores.values() if score.value is not None]
     return len(row.seeds), min(sides, default=len(row.seeds))
+
+
+def over_unlearned(table: Table) -> list[str]:
+    """A sentence a row that lies below the oracles on what was to be forgotten: by how much."""
+    return [
+        f"{row.label}: {', '.join(_distance(*each) for each in row.flag_sizes.items())} the "
+        "oracles' on what was to be forgotten"
+        for row in table.rows
+        if row.flag in ("over-unlearned", "both")
+    ]
+
+
+def _distance(name: str, size: float) -> str:
+    return f"{MEASURES[name](size)} {'below' if size < 0 else 'above'}"
 
 
 def legend(table: Table) -> str:

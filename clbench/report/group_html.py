@@ -12,6 +12,7 @@ from clbench.report.group_cells import (
     legend,
     marks,
     models,
+    over_unlearned,
     value_text,
 )
 from clbench.report.html_table import head, metric_head
@@ -37,6 +38,8 @@ def unlearning_tables(table: Table, styles: Mapping[str, Style], caption: str) -
         name = FAMILIES.get(family, family.replace("_", " "))
         parts += [tag("h4", name), _table(table, metrics, styles, f"{name} on {caption}")]
     parts.append(tag("p", legend(table), class_="legend"))
+    told = [tag("li", "Over-unlearned: ", each) for each in over_unlearned(table)]
+    parts.append(tag("ul", *told, class_="reasons") if told else Markup(""))
     missing = [tag("li", "Not measured: ", each) for each in table.missing]
     return join([*parts, tag("ul", *missing, class_="reasons") if missing else Markup("")])
 

@@ -20,6 +20,7 @@ from clbench.report.group_cells import (
     legend,
     marks,
     models,
+    over_unlearned,
     value_text,
 )
 from clbench.report.section import families
@@ -50,6 +51,8 @@ class UnlearningTable:
             yield Padding(self._part(columns, notes, options.max_width), (1, 0, 0, 0))
         yield Text()
         yield from notes.lines()
+        for sentence in over_unlearned(self.table):
+            yield Text.assemble(("over-unlearned: ", "yellow"), plain(sentence))
         for why in self.table.missing:
             yield Text(f"not measured: {plain(why)}", style="dim")
         yield Text(legend(self.table), style="dim")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_over_unlearning_is_flagged(scores):
     (line,) = [line for line in text.splitlines() if line.startswith("ascent")][:1]
     assert "over-" in line
     assert "is as far from unlearning as remembering" in " ".join(text.split())
+
+
+def test_how_far_below_the_oracles_it_lies_is_told_whatever_is_shown(scores, tmp_path):
+    few = score_runs(runs(tmp_path), ["retain_gap"])
+    for words in (printed(scores, 160), printed(few, 160), render(few)):
+        text = " ".join(words.replace("&#39;", "'").replace("&#x27;", "'").split())
+        assert re.search(
+            r"ver-unlearned: ascent: accuracy \d+\.\d points below, margins \d\.\d sd below the "
+            "oracles' on what was to be forgotten",
+            text,
+        )
+        assert "do_nothing: " not in text  # it remembers, as its row says
 
 
 def test_the_sample_that_is_shown_is_the_one_that_is_remembered_most(scores):
