@@ -86,25 +86,37 @@ def sweep(
     *,
     options: Options,
     seeds: Annotated[str, typer.Option(help="How many (5), or which (0,3,7).")] = "5",
+    control_seeds: Annotated[
+        str | None,
+        typer.Option(help="Of controls, such as the oracles of unlearning; default: --seeds."),
+    ] = None,
     stores: Annotated[
         Path | None,
         typer.Option(help="Folder: originals and oracles that runs share are trained there first."),
     ] = None,
+    scores: Annotated[bool, typer.Option(help="Score the runs at the end.")] = True,
     processes: Processes = None,
     json: Json = False,
 ) -> None:
     """Play streams with methods and seeds; finished runs are kept, broken ones reported."""
-    from clbench.printing import print_study
+    from clbench.printing import print_made, print_study
+    from clbench.running import seeded
     from clbench.studying import make_runs, share_threads
 
-    cells = options.cells(methods.split(","), streams.split(","), parse_seeds(seeds))
+    usual, of_controls = parse_seeds(seeds), parse_seeds(control_seeds or seeds)
+    every = sorted({*usual, *of_controls})
+    cells = options.cells(methods.split(","), streams.split(","), every)
+    cells = seeded(cells, usual, of_controls)
     if stores:
         from clbench.ensemble.bars import train_stores
 
         cells = train_stores(cells, stores)
     lanes = min(processes or os.cpu_count() or 1, len(cells))
     outcomes = make_runs(share_threads(cells, lanes), lanes)
-    print_study(outcomes, as_json=json)
+    if scores:
+        print_study(outcomes, as_json=json)
+    else:
+        print_made(outcomes, as_json=json)
 
 
 @app.command()

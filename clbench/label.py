@@ -23,7 +23,7 @@ def labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _traits(record: RunRecord) -> Traits:
-    """All of a set-up but its stream; hyperparameters first, which may be called as settings are."""
+    """All of a set-up but its stream; hyperparameters may be called as settings are."""
     own = dict(flat(record.hyperparameters))
     settings = {
         "tuned": f"{record.tuned} {record.tuning.budget[:7]}" if record.tuning else "no",

@@ -52,6 +52,24 @@ def print_study(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     ledgers = [Ledger(outcome.path) for outcome in outcomes if outcome.path]
     if ledgers:
         _print_table(_scored(ledgers, None), None, as_json=as_json)
+    _check_whole(outcomes)
+
+
+def print_made(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print where the runs of a study lie, without their scores.
+
+    Raises:
+        ClbenchError: some broke.
+    """
+    paths = [str(outcome.path.resolve()) for outcome in outcomes if outcome.path]
+    if as_json:
+        _print_json({"runs": paths})
+    elif paths:
+        _print_path(f"{len(paths)} runs in", Path(os.path.commonpath(paths)))
+    _check_whole(outcomes)
+
+
+def _check_whole(outcomes: Sequence[Outcome]) -> None:
     broken = [outcome for outcome in outcomes if outcome.path is None]
     if broken and len(outcomes) == 1:
         raise ClbenchError(broken[0].error or "the run broke")

@@ -1,7 +1,7 @@
 """From names to a run: opens the stream, loads the method, joins recipe and hyperparameters."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import Any
@@ -84,6 +84,15 @@ def check_recipes(cells: Iterable[Cell]) -> None:
     for key in {key for cell in cells for key in cell.stream.recipe}:
         if key not in known:
             raise unknown("hyperparameter of the methods, in --recipe,", key, sorted(known))
+
+
+def seeded(cells: Iterable[Cell], usual: Sequence[int], of_controls: Sequence[int]) -> list[Cell]:
+    """Of the cells those with the seeds that are for their methods."""
+    return [
+        cell
+        for cell in cells
+        if cell.seed in (of_controls if load_method(cell.method).card.control else usual)
+    ]
 
 
 def check_stores(cells: Iterable[Cell]) -> None:

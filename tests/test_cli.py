@@ -170,6 +170,15 @@ class TestSweep:
         command = ("sweep", "nmc", "split-digits", "--seeds", "2", "-j", 1, "--source", SOURCE)
         assert clbench(*command, "--out", tmp_path, "--json").json["rows"]
 
+    def test_controls_may_have_other_seeds_and_scores_may_wait(
+        self, clbench: Command, tmp_path: Path
+    ) -> None:
+        command = ("sweep", "nmc,finetune", "split-digits", "--seeds", "2", "--control-seeds", "3")
+        where = ("-j", 1, "--source", SOURCE, "--protocol", "epochs=1", "--out", tmp_path)
+        made = clbench(*command, *where, "--no-scores", "--json").json["runs"]
+        assert sorted(Path(run).parent.name for run in made) == ["finetune"] * 3 + ["nmc"] * 2
+        assert "5 runs in" in clbench(*command, *where, "--no-scores").out
+
 
 class TestReading:
     def test_score(self, clbench: Command, runs: Path) -> None:
