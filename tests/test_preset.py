@@ -1,6 +1,8 @@
 """Presets: a name always means the same stream."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,17 +76,61 @@ SHARED_FINGERPRINTS = {
     "split-cifar100-150-b50-10": "e5e8b60a2bcc52fa69380a5e544d716a94a480b780c669340038029e42fa509f",
     "superclasses-cifar100-150": "7bc3dcd5b3e3ae49e7347b6e48bb626f8f8b0460beb6620eb190858d2c722437",
 }
-# Their generator and class order are held by TestFingerprint.test_of_a_hundred_classes.
-WITHOUT_DATA = {"split-cifar100-10", "split-cifar100-b50-10"}
-CIFAR10 = ("random", "1000", "class", "within-class", "memorised", "entangled")
-WITHOUT_DATA |= {f"forget-cifar10-{kind}" for kind in CIFAR10}
 # Features take minutes; the two whose ids are not chosen by features have those of the images.
 FROZEN = {
     "forget-frozen-cifar100-150-class": "forget-cifar100-150-class",
     "forget-frozen-cifar100-150-random": "forget-cifar100-150-random",
 }
-CHOSEN_BY_FEATURES = ("confusable", "memorised", "entangled", "component")
-WITHOUT_DATA |= {f"forget-frozen-cifar100-150-{kind}" for kind in CHOSEN_BY_FEATURES}
+# Where the data are not here: what a preset makes of a stand-in with as many classes, and what it
+# names as its source, in whose place the stand-in is.
+OF_CIFAR100 = {
+    "split-cifar100-10": "f94f60d9c9a8cacce2e93f9368531829e99176406dad459052904c36f50d0086",
+    "split-cifar100-b50-10": "db7fc83cc7a12d389512340666e8bc6e9b521c7f195dc6edd573aaa37e474017",
+}
+OF_CIFAR10 = {
+    "forget-cifar10-random": "1cfa8f511923ad0153c524b1dc930db36dbe608c7ccd5dbee624ba53b91bc3a7",
+    "forget-cifar10-1000": "527e9e707365caaa7883025f5bd4bc4796ce31c5bfeffa1e8012ba2029742f00",
+    "forget-cifar10-class": "d3de5619fb6baebca7a01cf79a354567741660210d01c329bb253f694759b85e",
+    "forget-cifar10-within-class": (
+        "9a1305d55512ca0bea16149f9f5acf3f4195ac5e8e140b733240aec27f319182"
+    ),
+    "forget-cifar10-memorised": "85e97519eef59eaa6c6f305065d9c45ee57743395a46473082cc0a8743be45a9",
+    "forget-cifar10-entangled": "91200d3d5c3f742108a0f70ade1519176b4568f2d39fabde56d771add5c46e55",
+}
+OF_FEATURES = {
+    "forget-frozen-cifar100-150-class": (
+        "5cdefcc1ea563f6a466526bcddd9197b4f72a071281193ed99f8ff27ffd355f6"
+    ),
+    "forget-frozen-cifar100-150-random": (
+        "919b38431da86093493c3ea3765f602ff70a6623c6cfc3da8e82effdf316d3c7"
+    ),
+    "forget-frozen-cifar100-150-confusable": (
+        "80f77d81a7b239fcb09afb940cfe7aa67bf3085bbecdba736bde67d7b2a52cf7"
+    ),
+    "forget-frozen-cifar100-150-memorised": (
+        "e464b301b283200c9e94b3b4da27839ab6b520e874c6047444289d7cda80f976"
+    ),
+    "forget-frozen-cifar100-150-entangled": (
+        "ab01953fe3525a2e5ea6e082b56c12bdd1db3182be3896a68382aa6ee511406a"
+    ),
+    "forget-frozen-cifar100-150-component": (
+        "6d3c1a18ab741bdd9bec21739c4c9946de3b2e1d3d7185eb7ae7916e091a548f"
+    ),
+}
+TEN = "synthetic,classes=10,per_class=500,test_per_class=10,dim=4"
+HUNDRED = "synthetic,classes=100,per_class=10,test_per_class=2,dim=4"
+HUB = {"name": "huggingface", "path": "uoft-cs/cifar100", "label": "fine_label"}
+EMBEDDED = {
+    "name": "embedded",
+    "source": "huggingface,path=cifar100-150,label=fine_label",
+    "backbone": "resnet10t,mean_std=imagenet,weights=resnet10t_cifar10_32.safetensors",
+}
+WITHOUT_DATA = {
+    **dict.fromkeys(OF_CIFAR100, (HUB, HUNDRED)),
+    **dict.fromkeys(OF_CIFAR10, ("torchvision,name=CIFAR10", TEN)),
+    **dict.fromkeys(OF_FEATURES, (EMBEDDED, HUNDRED)),
+}
+STOOD_IN = {**OF_CIFAR100, **OF_CIFAR10, **OF_FEATURES}
 
 # Fingerprints of streams do not see pixels; these do: no copy may be drawn otherwise.
 ALTERED = {
@@ -97,6 +143,10 @@ ALTERED = {
     "rotated-digits": "ea6c4af228a2ba7444bbc8c92beccd84eb2512cf7fada9efde48a16fc7c05994",
     "three-digits": "b5145ede4ff2e734a9a3d5620884ca00e964111f9064d4e306ca3b3ef18708da",
 }
+
+
+def without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != name}
 
 
 class TestFingerprints:
@@ -120,6 +170,31 @@ class TestFingerprints:
         images = "huggingface,path=cifar100-150,label=fine_label"
         made = open_preset(name, source=images, protocol={"epochs": 40})
         assert made.stream.fingerprint == SHARED_FINGERPRINTS[FROZEN[name]]
+
+    @pytest.mark.parametrize("name", WITHOUT_DATA)
+    def test_of_a_stand_in_where_the_data_are_not_here(self, name: str) -> None:
+        source, stand_in = WITHOUT_DATA[name]
+        assert presets()[name].source == source
+        assert open_preset(name, source=stand_in).stream.fingerprint == STOOD_IN[name]
+
+    @pytest.mark.parametrize("name", ["split-cifar100-10", "forget-cifar10-memorised"])
+    def test_a_stand_in_sees_every_option_and_rule_of_a_preset(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Any that is left out of the preset changes what the stand-in makes of it."""
+        usual, (_, stand_in) = presets()[name], WITHOUT_DATA[name]
+        rules, generator = usual.protocol, usual.generator
+        less = [{"generator": without(generator, each)} for each in generator if each != "name"]
+        less += [{"protocol": without(rules, each)} for each in rules]
+        found = {STOOD_IN[name]}
+        for changes in less:
+            altered = {name: usual.model_copy(update=changes)}
+            monkeypatch.setattr("clbench.opening.presets", lambda altered=altered: altered)
+            try:
+                found.add(open_preset(name, source=stand_in).stream.fingerprint)
+            except ClbenchError:  # it cannot do without
+                found.add(str(changes))
+        assert len(found) == 1 + len(less)
 
     @pytest.mark.parametrize("name", ALTERED)
     def test_of_the_pixels_of_altered_copies(self, name: str) -> None:
