@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from clbench.errors import ClbenchError
 from clbench.source.base import AnyArray, IntArray
+from clbench_scenarios.components import FloatArray, principal_component
 
-FloatArray = npt.NDArray[np.float64]
 RIDGE = 1e-3  # of the mean squared norm of a sample, which features are scaled to
 BLOCK = 1 << 22  # numbers of the attribution matrix that are there at a time
-STEPS = 300  # of the bidiagonalisation; some dozens are usual
-TOLERANCE = 1e-10
 
 
 def features_of(x: AnyArray) -> FloatArray:
@@ -151,59 +147,3 @@ class _Centred:
         weighed = (u - u.mean())[:, None] * self._left_out
         result: FloatArray = ((self._x @ (self._mapped.T @ weighed)) * self._one_hot).sum(axis=1)
         return result
-
-
-def principal_component(matrix: _Centred, number: int) -> tuple[FloatArray, float]:
-    """Scores [n] = u s of one singular triple of a matrix, and s; the `number`-th largest, from 1.
-
-    Golub-Kahan bidiagonalisation with full reorthogonalisation, from a fixed start.
-
-    Raises:
-        ClbenchError: there are fewer, or they do not separate within `STEPS` steps.
-    """
-    left, right = np.zeros((0, matrix.size)), np.zeros((0, matrix.size))
-    diagonal: list[float] = []
-    above: list[float] = []
-    v = np.random.default_rng(0).standard_normal(matrix.size)
-    v /= np.linalg.norm(v)
-    for _ in range(min(STEPS, matrix.size)):
-        u = matrix.times(v) - (above[-1] * left[-1] if above else 0.0)
-        u, alpha = _against(left, u)
-        left, right = np.vstack([left, u]), np.vstack([right, v])
-        diagonal.append(alpha)
-        v, beta = _against(right, matrix.transposed(u) - alpha * v)
-        small = np.diag(diagonal) + np.diag(above, 1)
-        p, s, _ = np.linalg.svd(small)
-        above.append(beta)
-        done = number <= len(s) and beta * abs(p[-1, number - 1]) <= TOLERANCE * s[0]
-        if done and s[number - 1] > TOLERANCE * s[0]:
-            scores = (p[:, number - 1] @ left) * s[number - 1]
-            return scores * np.sign(scores[np.abs(scores).argmax()]), float(s[number - 1])
-        if min(alpha, beta) <= TOLERANCE * s[0]:
-            break
-    raise ClbenchError(
-        f"principal component {number} of the attribution matrix of {matrix.size} samples cannot "
-        "be told from the others; ask for a lower one"
-    )
-
-
-def _against(basis: FloatArray, vector: FloatArray) -> tuple[FloatArray, float]:
-    """A vector made orthogonal to the rows of a basis (twice is enough) and of length 1."""
-    for _ in range(2):
-        vector = vector - basis.T @ (basis @ vector)
-    norm = float(np.linalg.norm(vector))
-    return vector / (norm or 1.0), norm
-
-
-def entanglement(embeddings: FloatArray, chosen: npt.NDArray[np.bool_]) -> float:
-    """How entangled the chosen samples are with the others in a space of embeddings [n, d].
-
-    ES of "What makes unlearning hard" (Zhao et al. 2024, arXiv:2406.01257): the variance within
-    the chosen S plus that within the rest R, over half the squared distances of the means of both
-    from the mean of all. Large where they cannot be told apart.
-    """
-    rest, some = embeddings[~chosen], embeddings[chosen]
-    centre = embeddings.mean(axis=0)
-    within = sum(((p - p.mean(axis=0)) ** 2).sum(axis=1).mean() for p in (rest, some))
-    between = sum(((p.mean(axis=0) - centre) ** 2).sum() for p in (rest, some)) / 2
-    return float(within / between)

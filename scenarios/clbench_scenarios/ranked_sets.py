@@ -5,8 +5,9 @@ from typing import Literal
 import numpy as np
 
 from clbench.errors import unknown
-from clbench_scenarios.attribution import FloatArray, features_of
+from clbench_scenarios.attribution import features_of
 from clbench_scenarios.building import check_whole
+from clbench_scenarios.components import FloatArray
 from clbench_scenarios.learnt import ForgetSet, Learnt
 
 Level = Literal["high", "medium", "low"]
@@ -26,7 +27,7 @@ def entangled(learnt: Learnt, *, size: int | float, level: Level = "high") -> Fo
     """Neighbours in the space of the arrays: of the mean of all, or of a sample that lies off it.
 
     For forget sets of high, medium and low entanglement with what is retained
-    (`attribution.entanglement`, Zhao et al. 2024, arXiv:2406.01257): the nearest to the mean of
+    (`entanglement.entanglement`, Zhao et al. 2024, arXiv:2406.01257): the nearest to the mean of
     all, to the sample at the median distance from it, and to the farthest. The paper ranks by the
     distance from the mean in a model's embeddings, which a source of frozen features has; all that
     are far are no group apart, though, where they lie on every side.

@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 
 from clbench.errors import ClbenchError
-from clbench_scenarios.attribution import (
-    FloatArray,
-    RidgeHead,
-    _Centred,
-    entanglement,
-    features_of,
-    principal_component,
-)
+from clbench_scenarios.attribution import RidgeHead, _Centred, features_of
+from clbench_scenarios.components import FloatArray, principal_component
+from clbench_scenarios.entanglement import entanglement
 from small import source
 
 SOURCE = source(classes=3, per_class=12)

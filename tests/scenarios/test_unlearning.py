@@ -13,7 +13,8 @@ from clbench.plugin import load
 from clbench.source import Source, open_source
 from clbench.spec import parse_spec
 from clbench.stream import EvalSet, Protocol, Stream, Update
-from clbench_scenarios.attribution import entanglement, features_of
+from clbench_scenarios.attribution import features_of
+from clbench_scenarios.entanglement import entanglement
 from clbench_scenarios.forget_sets import FORGET_SETS
 from clbench_scenarios.learnt import Learnt
 from small import source
