@@ -23,10 +23,14 @@ def tuning_caption(records: Sequence[RunRecord]) -> str:
 
 
 def tuning_warnings(setups: Named) -> list[str]:
-    """What makes set-ups unlike: other budgets, and hyperparameters that were changed after."""
+    """What makes set-ups unlike: other budgets, and hyperparameters that were changed after.
+
+    Controls need no tuning.
+    """
     warnings = []
-    if len({record.tuning.budget if record.tuning else "" for _, record in setups}) > 1:
-        spent = "; ".join(f"{label}: {_spent(record)}" for label, record in setups)
+    judged = [each for each in setups if each[1].tuning or not each[1].method.control]
+    if len({record.tuning.budget if record.tuning else "" for _, record in judged}) > 1:
+        spent = "; ".join(f"{label}: {_spent(record)}" for label, record in judged)
         warnings.append(f"not tuned alike: {spent}")
     for label, record in setups:
         if record.tuning and record.tuning.changed:

@@ -38,12 +38,24 @@ def tuning_stream(choice: StreamChoice, *, on_test: bool) -> StreamChoice:
 def tuned_cells(cells: Sequence[Cell], path: Path) -> list[Cell]:
     """The cells with what was chosen for them; what a cell gives itself overrules, and is told.
 
+    Controls that were not tuned stay as they are: oracles are trained by the stream's recipe.
+
     Raises:
         ClbenchError: the file has no choice for a cell's stream or method, or made it on another
             stream than the one that it would be made on today.
     """
     found = read_tuned(path)
-    return [_tuned_cell(cell, _choice(found, cell, path), path) for cell in cells]
+    return [
+        cell
+        if _is_untuned_control(found, cell)
+        else _tuned_cell(cell, _choice(found, cell, path), path)
+        for cell in cells
+    ]
+
+
+def _is_untuned_control(found: TunedFile, cell: Cell) -> bool:
+    known = found.streams.get(cell.stream.preset, {})
+    return bool(known) and cell.method not in known and load_method(cell.method).card.control
 
 
 def _choice(found: TunedFile, cell: Cell, path: Path) -> Tuned:

@@ -9,6 +9,7 @@ from report_runs import FORGETFUL, PERFECT, STREAM, study
 from rich.console import Console, RenderableType
 from test_report_page import Page
 
+from clbench.alike import tuning_warnings
 from clbench.compare import compare
 from clbench.ledger import Ledger
 from clbench.record import TuningRecord
@@ -147,3 +148,12 @@ def test_the_table_still_fits(tmp_path: Path, width: int) -> None:
         console.print(score_table(scores, "all"))
     assert max(map(len, capture.get().splitlines())) <= width
     assert "…" not in capture.get()
+
+
+def test_controls_need_no_tuning(tmp_path: Path) -> None:
+    tuned, control = runs(tmp_path, good=tuning(), bad=None)[::2]
+    plain = control.record.model_copy(
+        update={"method": control.record.method.model_copy(update={"control": True})}
+    )
+    assert tuning_warnings([("good", tuned.record), ("bad", control.record)])
+    assert tuning_warnings([("good", tuned.record), ("bad", plain)]) == []

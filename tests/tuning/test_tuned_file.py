@@ -149,6 +149,9 @@ class TestRuns:
         tuning = Ledger(file.parent).record.tuning
         assert tuning == read_tuned(tuned).streams["split-digits"][PEAKED].tuning
 
+    def test_a_control_that_was_not_tuned_stays_as_it_is(self, tuned: Path) -> None:
+        assert planned(tuned, "finetune") == planned(None, "finetune")
+
     @pytest.mark.parametrize(
         ("given", "complaint"),
         [
