@@ -21,7 +21,8 @@ from clbench.method import Method, View
 from clbench.source.digits import digits
 from clbench.stream import Update
 from clbench.view import View as AnyView
-from clbench_methods.dmm import DMM, DMDirect, OracleMatching
+from clbench_methods.dmm import DMM, DMDirect
+from clbench_methods.oracle_matching import OracleMatching
 from clbench_methods.retrain import Retrain
 from forgetful import forgetting, forgotten, learnt, request, samples
 from living import gaussians, same, weights
