@@ -276,11 +276,14 @@ def audit_metrics(
 def new_method(
     name: Annotated[str, typer.Argument(help="Such as my_method; the file is named after it.")],
     folder: Annotated[Path, typer.Option(help="Where to write it.")] = Path(),
+    forgets: Annotated[
+        bool, typer.Option("--forgets", help="One of unlearning: it forgets samples on request.")
+    ] = False,
 ) -> None:
     """Write a working method and its test."""
     from clbench.template import write_method
 
-    for path in write_method(name, folder):
+    for path in write_method(name, folder, forgets=forgets):
         typer.echo(f"wrote {path}")
 
 

@@ -11,7 +11,7 @@ from clbench.errors import ClbenchError
 from clbench.files import write_atomic
 from clbench.plugin import entries
 
-IMPORTED = ("Card", "Field", "Method", "Network", "Space", "Subject", "Training", "View")
+IMPORTED = ("Card", "Field", "Method", "Network", "Range", "Space", "Subject", "Training", "View")
 
 METHOD = Template('''"""${title}: one line on the idea, and the paper."""
 
@@ -47,6 +47,53 @@ class ${name_of_class}(Method):
             step(cross_entropy(logits, batch.y, label_smoothing=self.smoothing))
 ''')
 
+FORGETTING = Template('''"""${title}: one line on the idea, and the paper."""
+
+from clbench.method import Card, Field, Method, Network, Range, Space, Training, View
+from clbench.model.fitting import fit
+from torch.nn.functional import cross_entropy
+
+
+class ${name_of_class}(Method):
+    """What the method does where samples are to be forgotten, in a sentence."""
+
+    card = Card(
+        name="${name}",
+        paper="unpublished",
+        family="unlearning",
+        plays=("learn", "forget"),
+        needs=("retained", "forget-labels"),
+        original="plain",  # learn is plain training: stored originals serve it
+        notes="Name every simplification of the paper here.",
+    )
+    tunes = (Range("unlearning.lr", 1e-4, 0.1, log=True), Range("smoothing", 0, 0.9))
+
+    backbone: str = "mlp"
+    training: Training = Training()
+    unlearning: Training = Field(
+        Training(lr=0.01, epochs=5), description="how it trains at forget updates"
+    )
+    smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing")
+
+    def build(self, space: Space) -> None:
+        """Make the network."""
+        self.model = Network(self.backbone, space)
+
+    def learn(self, view: View) -> None:
+        """Train plainly."""
+        fit(self.model, view, self.training)
+
+    def forget(self, view: View) -> None:
+        """Descend on what is retained, climb on what is to be forgotten; replace that by yours."""
+        step = self.unlearning.start(self.model)
+        for gone, kept in view.pairs(self.unlearning):
+            down, up = (
+                cross_entropy(self.model(b.x), b.y, label_smoothing=self.smoothing)
+                for b in (kept, gone)
+            )
+            step(0.95 * down - 0.05 * up)
+''')
+
 TEST = Template('''"""${name_of_class} keeps the contract of every clbench method."""
 
 import pytest
@@ -68,8 +115,10 @@ def test_hyperparameters_are_validated():
 ''')
 
 
-def write_method(name: str, folder: Path) -> tuple[Path, Path]:
+def write_method(name: str, folder: Path, *, forgets: bool = False) -> tuple[Path, Path]:
     """Write `name.py` and `test_name.py`; the class is the name in capitals.
+
+    With `forgets` it is a method that plays requests to forget, too.
 
     Raises:
         ClbenchError: the name is no Python identifier in lower case, or is taken: by a file, by a
@@ -84,7 +133,7 @@ def write_method(name: str, folder: Path) -> tuple[Path, Path]:
     if (owner := _owner(name)) is not None:
         raise ClbenchError(f"{name!r} is the name of {owner}; choose another")
     names = {"name": name, "name_of_class": class_name(name), "title": name.replace("_", " ")}
-    for file, template in zip(files, (METHOD, TEST), strict=True):
+    for file, template in zip(files, (FORGETTING if forgets else METHOD, TEST), strict=True):
         write_atomic(file, template.substitute(names).encode())
     return files
 

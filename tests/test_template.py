@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clbench.contract import CHECKS
+from clbench.contract import checks_of
 from clbench.errors import ClbenchError
 from clbench.running import load_method
 from clbench.template import write_method
@@ -20,11 +20,11 @@ def command(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
     )
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["learns", "forgets"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mine")
     (folder / "pytest.ini").write_text("[pytest]\n")  # settings from around would count else
-    files = write_method("my_method", folder)
+    files = write_method("my_method", folder, forgets=request.param)
     assert files == (folder / "my_method.py", folder / "test_my_method.py")
     return folder
 
@@ -36,7 +36,8 @@ def test_the_method_can_be_named_by_its_file(written: Path) -> None:
 def test_its_own_tests_pass_with_warnings_as_errors(written: Path) -> None:
     found = command("pytest", "-q", "-W", "error", "-p", "no:cacheprovider", folder=written)
     assert found.returncode == 0, found.stdout
-    assert f"{len(CHECKS) + 1} passed" in found.stdout
+    checks = checks_of(load_method(f"{written / 'my_method.py'}:MyMethod"))
+    assert f"{len(checks) + 1} passed" in found.stdout
 
 
 def test_its_files_pass_ruff_as_this_project_configures_it(written: Path) -> None:
