@@ -6,16 +6,17 @@ are 24 MB. Where the answers lie is the business of `Answers`: in ledgers, or in
 something else trained.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import ClbenchError, listing
+from clbench.errors import ClbenchError
 from clbench.metric.base import NotMeasured
 from clbench.record import StreamRecord
+from clbench.relearnt import Attacks
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.integer]
@@ -44,6 +45,14 @@ class Answers(Protocol):
 
         Raises:
             NotMeasured: it was not recorded.
+        """
+        ...
+
+    def attacks(self, original: int, unlearned: int) -> Attacks:
+        """What relearning attacks on two versions of each model recorded.
+
+        Raises:
+            NotMeasured: there were none.
         """
         ...
 
@@ -162,6 +171,15 @@ class Crowd:
         spent = self._answers.spent(name)
         return np.asarray(spent[:, [index + 1 for index in self._forgetting]].sum(axis=1))
 
+    @cached_property
+    def attacks(self) -> Attacks:
+        """What relearning attacks brought back, and what was near to what was forgotten.
+
+        Raises:
+            NotMeasured: there were none.
+        """
+        return self._answers.attacks(self.original, self.unlearned)
+
     def check_comparable(self, other: "Crowd") -> None:
         """Refuse a crowd of another stream or source, or that was asked in another order.
 
@@ -182,55 +200,3 @@ class Crowd:
                     f"{self.label} and {other.label} were asked other {field}, or in another "
                     "order, on the same stream; rerun one of them"
                 )
-
-
-class ArrayAnswers:
-    """Answers that are in memory, or in memory-mapped files.
-
-    Args:
-        samples: [n] ids, set after set.
-        labels: [n] right answers.
-        columns: [N, n, ...] by version and name, as in `{2: {"margin": ...}}`.
-        costs: [N, V] by name, `flops` or `seconds`.
-
-    Raises:
-        ClbenchError: a column is not about these points or has other models than the rest.
-    """
-
-    def __init__(
-        self,
-        samples: IntArray,
-        labels: IntArray,
-        columns: Mapping[int, Mapping[str, Array]],
-        costs: Mapping[str, FloatArray] | None = None,
-    ) -> None:
-        self._questions, self._columns, self._costs = (samples, labels), columns, costs or {}
-        shapes = {
-            f"{name} of version {version}": array.shape[:2]
-            for version, each in columns.items()
-            for name, array in each.items()
-        }
-        wrong = [what for what, shape in shapes.items() if shape[1] > len(labels)]
-        if wrong or len(labels) != len(samples) or len({n for n, _ in shapes.values()}) > 1:
-            found = listing(f"{what} {shape}" for what, shape in shapes.items())
-            raise ClbenchError(
-                f"columns are [models, points] for {len(labels)} labels and {len(samples)} "
-                f"samples, of the same models; got {found}"
-            )
-
-    def questions(self) -> tuple[IntArray, IntArray]:
-        """Ids and labels [n]."""
-        return self._questions
-
-    def column(self, version: int, name: str) -> Array:
-        """[N, n, ...] of a column."""
-        try:
-            return self._columns[version][name]
-        except KeyError:
-            raise NotMeasured(f"{name} of version {version} was not recorded") from None
-
-    def spent(self, name: str) -> FloatArray:
-        """[N, V] of a cost."""
-        if name not in self._costs:
-            raise NotMeasured(f"{name} of the updates were not recorded")
-        return self._costs[name]

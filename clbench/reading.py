@@ -105,17 +105,23 @@ def read_each(ledger: Ledger, versions: int, name: str, schema: type[File]) -> t
     Raises:
         ClbenchError: one is missing, altered or does not fit the schema.
     """
-    found = []
-    for version in range(versions):
-        data = ledger.read(version, name)
-        try:
-            found.append(schema.model_validate_json(data))
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "the whole file"
-            file = ledger.folder(version) / name
-            raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
-    return tuple(found)
+    return tuple(read_json(ledger, version, name, schema) for version in range(versions))
+
+
+def read_json(ledger: Ledger, version: int, name: str, schema: type[File]) -> File:
+    """A small JSON file of a version, validated.
+
+    Raises:
+        ClbenchError: it is missing, altered or does not fit the schema.
+    """
+    data = ledger.read(version, name)
+    try:
+        return schema.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the whole file"
+        file = ledger.folder(version) / name
+        raise ClbenchError(f"{file}: {field}: {first['msg']}; restore it or rerun") from error
 
 
 def _file(ledger: Ledger, version: int) -> str:

@@ -9,6 +9,7 @@ from clbench.errors import ClbenchError, listing
 from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
 from clbench.reading import Clock, Cost, read_each, read_version
+from clbench.relearnt import Attacks, read_attacks
 
 SMALL = {"predicted": np.int32, "margin": np.float32}  # what nearly all metrics ask for
 QUESTION = ["eval", "sample", "label"]
@@ -66,6 +67,10 @@ class RecordedAnswers:
                 [_spent(each, self._versions, name) for each in self._ledgers]
             )
         return self._spent[name]
+
+    def attacks(self, original: int, unlearned: int) -> Attacks:
+        """What relearning attacks on two versions of each run recorded."""
+        return read_attacks(self._ledgers, original, unlearned)
 
     def _read(self, version: int, names: list[str]) -> None:
         samples, labels = self._questions_of(version)

@@ -9,9 +9,9 @@ and of every file: a change to the attacks is another number, and other runs.
 """
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 ORIGINAL, RELEARNT = "original.json", "relearn.json"
 RECIPE = 1
@@ -90,15 +90,26 @@ class Original(_Part):
         return self
 
 
+def _tried(part: Any) -> str:
+    """Which of the two a part is, so that errors name what is wrong with that one."""
+    missing = "why" in part if isinstance(part, dict) else isinstance(part, Missing)
+    return "missing" if missing else "found"
+
+
+_Missing = Annotated[Missing, Tag("missing")]
+MaybeCurve = Annotated[Annotated[Curve, Tag("found")] | _Missing, Discriminator(_tried)]
+MaybeRecovery = Annotated[Annotated[Recovery, Tag("found")] | _Missing, Discriminator(_tried)]
+
+
 class Relearnt(_Part):
     """The attacks on the version after the last forget update."""
 
     recipe: Literal[1]
     forgotten: int = Field(ge=2)
-    relearning: Curve | Missing
-    head: Recovery | Missing
-    full: Recovery | Missing
-    prototypes: Recovery | Missing
+    relearning: MaybeCurve
+    head: MaybeRecovery
+    full: MaybeRecovery
+    prototypes: MaybeRecovery
 
     @model_validator(mode="after")
     def _whole(self) -> "Relearnt":

@@ -18,6 +18,8 @@ from clbench.by_set import BySet
 from clbench.crowd import Crowd, FloatArray, IntArray
 from clbench.errors import unknown
 from clbench.metric.base import NotMeasured
+from clbench.metric.relearnt import Relearning
+from clbench.relearnt import RecoveryOf
 
 
 class Sides:
@@ -62,6 +64,11 @@ class Sides:
         """{set: [n]} right answers."""
         return BySet(self._rows, lambda rows: self._crowd.labels[rows])
 
+    @cached_property
+    def samples(self) -> BySet:
+        """{set: [n]} ids in the split of the set."""
+        return BySet(self._rows, lambda rows: self._crowd.samples[rows])
+
     # -- the set-up -------------------------------------------------------------------------
 
     @cached_property
@@ -83,6 +90,21 @@ class Sides:
     def attacks(self) -> AttacksOn:
         """{attack: [N]} how far attacks of `metric.attack_each` get on each unlearned model."""
         return AttacksOn(self._crowd, self._models)
+
+    @cached_property
+    def relearning(self) -> Relearning:
+        """Accuracies [N, T] as the unlearned models learn again what they forgot."""
+        return self._crowd.attacks.relearning(self._models)
+
+    @cached_property
+    def recovery(self) -> RecoveryOf:
+        """{attack: [N, 2]} forget accuracy before and after attacks with few samples."""
+        return self._crowd.attacks.recovery(self._models)
+
+    @cached_property
+    def neighbours(self) -> tuple[IntArray, ...]:
+        """[N] of the ids of retained samples nearest to what was to be forgotten."""
+        return self._crowd.attacks.neighbours(self._models)
 
     @cached_property
     def original_margins(self) -> BySet:
@@ -135,6 +157,11 @@ class Sides:
     def oracle_attacks(self) -> AttacksOn:
         """{attack: [M]} how far the same attacks get on each oracle."""
         return AttacksOn(self._judge, self._judges)
+
+    @cached_property
+    def oracle_relearning(self) -> Relearning:
+        """Accuracies [M, T] as the oracles learn what they never knew."""
+        return self._judge.attacks.relearning(self._judges)
 
     @cached_property
     def oracle_forget_flops(self) -> FloatArray:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from clbench.crowd import ArrayAnswers, Crowd
+from clbench.crowd import Crowd
+from clbench.given import ArrayAnswers
 from clbench.ledger import Ledger
 from clbench.record import EvalRecord, StreamRecord, UpdateRecord
+from clbench.relearnt import Attacks
 from fakes import Array, labels_of, stream_record, write_run
 
 SIZES = {"forget": 6, "retain": 8, "test": 10}
@@ -79,13 +81,15 @@ def array_crowd(
     stream: StreamRecord = STREAM,
     first_seed: int = 0,
     costs: dict[str, Array] | None = None,
+    attacks: Attacks | None = None,
 ) -> Crowd:
     """A crowd in memory; right answers are those with a margin above 0."""
     labels, n = labels_of(stream), sum(each.samples for each in stream.evals)
     columns = {2: _columns(unlearned, labels)}
     columns |= {1: _columns(original, labels)} if original is not None else {}
     seeds = list(range(first_seed, first_seed + len(unlearned)))
-    return Crowd(label, stream, seeds, ArrayAnswers(np.arange(n), labels, columns, costs))
+    answers = ArrayAnswers(np.arange(n), labels, columns, costs, attacks)
+    return Crowd(label, stream, seeds, answers)
 
 
 def _columns(margins: Array, labels: Array) -> dict[str, Array]:

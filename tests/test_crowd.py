@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from clbench.crowd import ArrayAnswers, Crowd
+from clbench.crowd import Crowd
 from clbench.errors import ClbenchError
+from clbench.given import ArrayAnswers
 from clbench.metric import NotMeasured
 from clbench.prediction import Asked, to_parquet
 from clbench.recorded import crowd_of_runs

@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 from clbench import groupscore
 from clbench.audit.matrix import HONEST, Matrix, matrix
 from clbench.bench import Bench
-from clbench.crowd import ArrayAnswers, Crowd
+from clbench.crowd import Crowd
+from clbench.given import ArrayAnswers
 from clbench.grouping import GroupRow
 from clbench.groupscore import score_group
 from clbench.measure import load_group_metrics

@@ -9,8 +9,9 @@ from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 from sklearn.svm import SVC
 
 from clbench.bench import Bench
-from clbench.crowd import ArrayAnswers, Crowd
+from clbench.crowd import Crowd
 from clbench.errors import ClbenchError
+from clbench.given import ArrayAnswers
 from clbench.groupscore import score_group
 from clbench.measure import load_group_metrics
 from clbench.metric import NotMeasured, attack_each

@@ -1,7 +1,6 @@
 """Runs with --relearn: what they record, and that they are otherwise what they would be without."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attacked_runs import ATTACKED, attacked, forgetful, original, relearnt
 
 from clbench import plugin
 from clbench.archive import differences
 from clbench.errors import ClbenchError
-from clbench.ledger import Ledger
 from clbench.method import Method
 from clbench.opening import open_preset
 from clbench.play import play
-from clbench.relearnfile import Missing, Original, Recovery, Relearnt
+from clbench.relearnfile import Missing, Recovery, Relearnt
 from clbench.running import hyperparameters, load_method
 from clbench.settings import Settings
-from clbench.source.synthetic import synthetic
-from clbench.stream import Protocol, Stream, Update
+from clbench.stream import Update
 from odd_methods import Guided
 from tiny import Tiny, tiny_stream
 
@@ -30,36 +28,7 @@ FORGETFUL = [
     for name in sorted(plugin.entries("methods"))
     if "forget" in plugin.load("methods", name).card.plays
 ]
-ATTACKED = Settings(threads=1, relearn=True)
 RECORDED = {"run.json", "manifest.json", "original.json", "relearn.json"}
-
-
-def forgetful(forget: Any = None, **protocol: Any) -> Tiny:
-    """160 samples of four classes, of which the first class or others are forgotten."""
-    source = synthetic(classes=4, per_class=40, test_per_class=10, dim=8)
-    rules = Protocol(**({"epochs": 4, "retained": 1.0} | protocol))
-    generator: Callable[..., Stream] = plugin.load("streams", "unlearning")
-    chosen = forget or {"name": "class", "classes": [0]}
-    return Tiny(generator(source, "small", rules, forget=chosen), source)
-
-
-@pytest.fixture(scope="module")
-def small() -> Tiny:
-    return forgetful()
-
-
-def attacked(small: Tiny, name: str | type[Method], root: Path, **changes: Any) -> Ledger:
-    kind = load_method(name) if isinstance(name, str) else name
-    given = {"hyperparameters": dict(kind.quick), "settings": ATTACKED} | changes
-    return small.play(kind, root, **given)
-
-
-def original(ledger: Ledger) -> Original:
-    return Original.model_validate_json(ledger.read(1, "original.json"))
-
-
-def relearnt(ledger: Ledger, version: int = 2) -> Relearnt:
-    return Relearnt.model_validate_json(ledger.read(version, "relearn.json"))
 
 
 class TestTheRunIsNotDisturbed:
