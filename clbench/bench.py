@@ -31,16 +31,22 @@ class Draw:
 
 
 class Bench:
-    """What set-ups of one stream are held against: oracles, and runs of do_nothing.
+    """What set-ups of one stream are held against: oracles, and runs that ignore all requests.
 
-    Either may be None. `without` says why, where there are oracles that will not do. What has been
-    worked out for a number of models is kept.
+    Either may be None. `without` and `without_nothing` say why, where there are some that will not
+    do. What has been worked out for a number of models is kept.
     """
 
     def __init__(
-        self, oracles: Crowd | None, nothing: Crowd | None = None, without: str = ""
+        self,
+        oracles: Crowd | None,
+        nothing: Crowd | None = None,
+        without: str = "",
+        without_nothing: str = "",
     ) -> None:
-        self.oracles, self.nothing, self.without = oracles, nothing, without or NO_ORACLES
+        self.oracles, self.nothing = oracles, nothing
+        self.without = without or NO_ORACLES
+        self.without_nothing = without_nothing or NO_NOTHING
         self._nulls: dict[tuple[str, int], FloatArray] = {}
         self._idle: dict[tuple[str, int], float] = {}
 
@@ -62,13 +68,13 @@ class Bench:
         return self._nulls[metric.id, k]
 
     def idle(self, metric: GroupMetric, k: int) -> float:
-        """The metric on k runs of do_nothing.
+        """The metric on k runs that ignore all requests.
 
         Raises:
             NotMeasured: there are none.
         """
         if self.nothing is None:
-            raise NotMeasured(NO_NOTHING)
+            raise NotMeasured(self.without_nothing)
         if (metric.id, k) not in self._idle:
             self._idle[metric.id, k] = self.mean(metric, self.nothing, k)
         return self._idle[metric.id, k]

@@ -1,27 +1,21 @@
 """Runs of streams that forget to one row a set-up: its scores over all its models.
 
-Set-ups of a stream are held against the runs of the controls `retrain` (oracles) and `do_nothing`
-on the same stream and source, with the network and training that they share.
+What each set-up is held against is the business of `clbench.recipes`.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clbench.bench import Bench
-from clbench.crowd import Crowd
-from clbench.errors import listing
 from clbench.groupscore import GroupScore, score_group
 from clbench.ledger import Ledger
 from clbench.metric.group import GroupMetric
 from clbench.metric.unlearned import forget_gap, forget_margin_shift
-from clbench.record import RunRecord
+from clbench.recipes import Setups, benches
 from clbench.recorded import crowd_of_runs
-from clbench.spec import flat
 
-ORACLES, NOTHING = "retrain", "do_nothing"
-RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
 FLAGS = (forget_gap, forget_margin_shift)  # what a set-up is flagged by, whatever is shown of it
 Labelled = tuple[Ledger, str]  # a run, and the label of its set-up
 
@@ -65,7 +59,7 @@ def score_groups(
     """
     rows = []
     for setups in _by_stream(runs).values():
-        for label, bench in _benches(setups):
+        for label, bench in benches(setups):
             rows.append(_row(setups[label], label, metrics, bench))
             progress()
     return tuple(sorted(rows, key=lambda row: (row.stream, row.place, row.control, row.label)))
@@ -81,9 +75,6 @@ def group_records(rows: Sequence[GroupRow]) -> list[dict[str, Any]]:
     return [asdict(row) | {"seeds": list(row.seeds)} for row in rows]
 
 
-Setups = dict[str, list[Ledger]]  # by label
-
-
 def _by_stream(runs: Sequence[Labelled]) -> dict[tuple[str, str], Setups]:
     """Set-ups of each stream that forgets."""
     found: dict[tuple[str, str], Setups] = defaultdict(lambda: defaultdict(list))
@@ -92,58 +83,6 @@ def _by_stream(runs: Sequence[Labelled]) -> dict[tuple[str, str], Setups]:
         if any(update.kind == "forget" for update in stream.updates):
             found[stream.fingerprint, stream.source_fingerprint][label].append(ledger)
     return found
-
-
-def _benches(setups: Setups) -> Iterator[tuple[str, Bench]]:
-    """Each set-up with what it is held against; set-ups of one recipe share it."""
-    benches: dict[tuple[str, ...], Bench] = {}
-    crowds: dict[str, Crowd] = {}
-
-    def crowd(label: str) -> Crowd | None:
-        if label and label not in crowds:
-            crowds[label] = crowd_of_runs(setups[label], label)
-        return crowds.get(label)
-
-    for label, ledgers in setups.items():
-        record = ledgers[0].record
-        oracles, why = _fitting(setups, label, record, ORACLES)
-        nothing, _ = _fitting(setups, label, record, NOTHING)
-        if (oracles, nothing) not in benches:
-            benches[oracles, nothing] = Bench(crowd(oracles), crowd(nothing), why)
-        yield label, benches[oracles, nothing] if oracles else Bench(None, crowd(nothing), why)
-
-
-def _fitting(setups: Setups, own: str, record: RunRecord, name: str) -> tuple[str, str]:
-    """The label of the set-up of a control with the recipe of a run; or why there is none."""
-    found = {
-        label: _differences(record, ledgers[0].record)
-        for label, ledgers in setups.items()
-        if ledgers[0].record.method.name == name
-    }
-    if own in found:
-        return own, ""
-    fit = [label for label, differing in found.items() if not differing]
-    if len(fit) == 1:
-        return fit[0], ""
-    if fit:
-        return "", f"{len(fit)} set-ups of {name} with this recipe ({listing(fit)}); keep one"
-    if found:
-        label, differing = min(found.items(), key=lambda item: len(item[1]))
-        return "", f"{label} was trained otherwise: {listing(differing)}"
-    return "", ""
-
-
-def _differences(one: RunRecord, other: RunRecord) -> list[str]:
-    """In which parts of the recipe that both have two runs differ."""
-    mine, theirs = (
-        dict(flat({key: run.hyperparameters[key] for key in RECIPE if key in run.hyperparameters}))
-        for run in (one, other)
-    )
-    return [
-        f"{key} {theirs[key]}, not {value}"
-        for key, value in mine.items()
-        if key in theirs and theirs[key] != value
-    ]
 
 
 def _row(

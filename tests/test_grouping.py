@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from clbench.errors import ClbenchError
@@ -101,6 +102,37 @@ def test_of_several_oracles_those_of_the_same_recipe_are_taken(tmp_path):
     twice = crowd(tmp_path / "2", "retrain", 4, hyperparameters={**recipes[1], "extra": 1})
     score = rows(ledgers + twice)["ascent"].scores["forget_gap"]
     assert "2 set-ups of retrain with this recipe" in score.why
+
+
+def test_where_several_updates_teach_doing_nothing_is_ignoring_requests(tmp_path):
+    """There do_nothing stops after the first, and is not what unlearning starts from."""
+    stream = forgetting(kinds=("learn", "learn", "forget"))
+    before = gaussian(4, 3, seed=7)
+
+    def several(method: str, shift: float):
+        last = gaussian(4, shift, seed=len(method), only="forget")
+        return write_crowd(tmp_path / method, method, [before, before, last], stream)
+
+    first = np.repeat(before, 2, axis=0)
+    oracles = write_crowd(tmp_path / "r", "retrain", [first, first, gaussian(8, seed=2)], stream)
+    ledgers = oracles + several("ascent", -4) + several("do_nothing", 1)
+    score = rows(ledgers)["ascent"].scores["forget_margin_shift"]
+    assert (score.do_nothing, score.fraction) == (None, None)
+    assert score.why == "no finished run of ignore_requests on this stream"
+    ledgers += several("ignore_requests", 3)
+    found = rows(ledgers)
+    score = found["ascent"].scores["forget_margin_shift"]
+    assert score.do_nothing == found["ignore_requests"].scores["forget_margin_shift"].value
+    assert found["ignore_requests"].scores["forget_margin_shift"].fraction == pytest.approx(0)
+
+
+def test_why_a_control_is_not_used_is_told(tmp_path):
+    recipes = [{"training": {"lr": lr}} for lr in (0.1, 0.5)]
+    ledgers = crowd(tmp_path, "ascent", 4, hyperparameters=recipes[0])
+    ledgers += crowd(tmp_path, "retrain", 4, hyperparameters=recipes[0])
+    ledgers += crowd(tmp_path, "do_nothing", 4, hyperparameters=recipes[1])
+    score = rows(ledgers)["ascent"].scores["forget_gap"]
+    assert "do_nothing was trained otherwise: training.lr 0.5, not 0.1" in score.why
 
 
 def test_rows_survive_json(runs):

@@ -9,11 +9,13 @@ from clbench.audit import faults
 from clbench.audit.matrix import HONEST, Matrix, matrix
 from clbench.bench import Bench
 from clbench.errors import ClbenchError, listing
-from clbench.grouping import NOTHING, ORACLES, score_groups
+from clbench.grouping import score_groups
 from clbench.groupscore import score_group
 from clbench.label import labels
 from clbench.ledger import Ledger
 from clbench.measure import load_group_metrics
+from clbench.recipes import ORACLES, idle_control
+from clbench.record import StreamRecord
 from clbench.recorded import crowd_of_runs
 from clbench.running import planned_record
 from clbench.settings import Settings
@@ -45,8 +47,8 @@ def audit(
             f"{listing(names or ())}: some are metrics of single runs; name those of many models"
         )
     plain = Cell(stream, ORACLES, 0, root, settings=settings or Settings())
-    _check_forgets(plain)
-    controls = _play(plain, {ORACLES: range(2 * seeds), NOTHING: range(seeds)}, processes)
+    idle = idle_control(_forgetting(plain))
+    controls = _play(plain, {ORACLES: range(2 * seeds), idle: range(seeds)}, processes)
     target = _forget_accuracy(controls[ORACLES])
     kinds = {fault: f"{FILE}:{kind.__name__}" for fault, kind in faults.FAULTS.items()}
     own = {kinds["head only"]: {"accuracy": target}}
@@ -61,7 +63,12 @@ def audit(
     return matrix(score_groups(labelled, metrics), named, metrics)
 
 
-def _check_forgets(cell: Cell) -> None:
+def _forgetting(cell: Cell) -> StreamRecord:
+    """The stream of a cell.
+
+    Raises:
+        ClbenchError: it does not learn and then forget.
+    """
     record = planned_record(cell).stream
     kinds = [update.kind for update in record.updates]
     sets = [each.name for each in record.evals]
@@ -71,6 +78,7 @@ def _check_forgets(cell: Cell) -> None:
             f"{', '.join(sets[:5])}; faults are planted in streams that forget, such as "
             "forget-digits-random"
         )
+    return record
 
 
 def _play(

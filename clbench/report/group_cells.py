@@ -12,9 +12,10 @@ from clbench.report.section import title
 NULL, FEW, SAME = "the null", "°", "≈"
 LEGEND = (
     "Below a value: (value - do_nothing) / (null - do_nothing), 0 for doing nothing and 1 for the "
-    "null; · where these two are not told apart. Rows of retrain are the null: oracles against "
-    "as many other oracles. ± is half a 95 % bootstrap interval over models. ≈ is not told apart "
-    "from the null. n: runs, and how many of them are held against as many oracles at a time."
+    "null; · where these two are not told apart. Where several updates teach, doing nothing is "
+    "ignore_requests. Rows of retrain are the null: oracles against as many other oracles. ± is "
+    "half a 95 % bootstrap interval over models. ≈ is not told apart from the null. n: runs, and "
+    "how many of them are held against as many oracles at a time."
 )
 UNDER_POWERED = "° under-powered: fewer than 20 models a side where a distribution is estimated."
 FLAGGED = (

@@ -10,6 +10,7 @@ from clbench.grouping import GroupRow
 from clbench.ledger import Ledger
 from clbench.metric import NotMeasured
 from clbench.metric.klom import klom
+from clbench.recipes import idle_control
 from clbench.recorded import crowd_of_runs
 from clbench.report.group_cells import Table
 from clbench.report.section import Section
@@ -52,7 +53,7 @@ def shapes(section: Section, table: Table) -> Shapes | None:
     """What can be drawn of a stream that forgets; None where there are no oracles to compare with.
 
     The sample is the one whose margins doing nothing leaves farthest from the oracles', in their
-    own spread; without runs of do_nothing, that of the first set-up's originals.
+    own spread; without runs that ignore requests, that of the first set-up's originals.
     """
     names = [row.oracles for row in table.rows if row.oracles]
     if not names:
@@ -85,8 +86,10 @@ def _margins(crowd: Crowd) -> FloatArray:
 
 def _farthest(crowds: dict[str, Crowd], oracles: FloatArray) -> int:
     """The forgotten sample that is remembered most."""
-    idle = next((crowd for label, crowd in crowds.items() if label.startswith("do_nothing")), None)
-    before = Sides(idle or next(iter(crowds.values())), None).original_margins["forget"]
+    some = next(iter(crowds.values()))
+    name = idle_control(some.stream)
+    idle = next((crowd for label, crowd in crowds.items() if label.startswith(name)), some)
+    before = Sides(idle, None).original_margins["forget"]
     spread = np.maximum(oracles.std(axis=0), 1e-3)
     return int(((before.mean(axis=0) - oracles.mean(axis=0)) / spread).argmax())
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from clbench.evidence import Evidence
-from clbench.grouping import ORACLES, RECIPE
 from clbench.ledger import Ledger
 from clbench.measure import measure, value_of
 from clbench.metric import Metric
 from clbench.metric.base import NotMeasured
 from clbench.metric.group import GroupMetric
+from clbench.recipes import ORACLES, RECIPE
 from clbench.recorded import crowd_of_runs
 from clbench.running import planned_record
 from clbench.sides import Sides

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clbench.errors import ClbenchError
-from clbench.grouping import RECIPE
 from clbench.ledger import Ledger
 from clbench.method import Method
 from clbench.metric import Metric
 from clbench.reading import Cost, read_each
+from clbench.recipes import RECIPE
 from clbench.record import RunRecord, TuningRecord
 from clbench.running import load_method, planned, planned_record
 from clbench.seeds import derive
