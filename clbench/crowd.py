@@ -48,7 +48,7 @@ class Answers(Protocol):
         """
         ...
 
-    def attacks(self, original: int, unlearned: int) -> Attacks:
+    def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What relearning attacks on two versions of each model recorded.
 
         Raises:
@@ -172,13 +172,13 @@ class Crowd:
         return np.asarray(spent[:, [index + 1 for index in self._forgetting]].sum(axis=1))
 
     @cached_property
-    def attacks(self) -> Attacks:
+    def relearn_attacks(self) -> Attacks:
         """What relearning attacks brought back, and what was near to what was forgotten.
 
         Raises:
             NotMeasured: there were none.
         """
-        return self._answers.attacks(self.original, self.unlearned)
+        return self._answers.relearn_attacks(self.original, self.unlearned)
 
     def check_comparable(self, other: "Crowd") -> None:
         """Refuse a crowd of another stream or source, or that was asked in another order.

@@ -62,7 +62,7 @@ class ArrayAnswers:
             raise NotMeasured(f"{name} of the updates were not recorded")
         return self._costs[name]
 
-    def attacks(self, original: int, unlearned: int) -> Attacks:
+    def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What was given, whatever the versions are."""
         if self._attacks is None:
             raise NotMeasured("relearning attacks were not recorded")

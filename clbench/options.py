@@ -60,7 +60,7 @@ class Options:
     ] = None
     relearn: Annotated[
         bool,
-        Option("--relearn", help="Attack what was forgotten, on copies: what can be brought back."),
+        Option("--relearn", help="Try to bring back what was forgotten, on copies; recorded beside."),
     ] = False
 
     originals: Annotated[

@@ -68,7 +68,7 @@ class RecordedAnswers:
             )
         return self._spent[name]
 
-    def attacks(self, original: int, unlearned: int) -> Attacks:
+    def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What relearning attacks on two versions of each run recorded."""
         return read_attacks(self._ledgers, original, unlearned)
 

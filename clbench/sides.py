@@ -94,17 +94,17 @@ class Sides:
     @cached_property
     def relearning(self) -> Relearning:
         """Accuracies [N, T] as the unlearned models learn again what they forgot."""
-        return self._crowd.attacks.relearning(self._models)
+        return self._crowd.relearn_attacks.relearning(self._models)
 
     @cached_property
     def recovery(self) -> RecoveryOf:
         """{attack: [N, 2]} forget accuracy before and after attacks with few samples."""
-        return self._crowd.attacks.recovery(self._models)
+        return self._crowd.relearn_attacks.recovery(self._models)
 
     @cached_property
     def neighbours(self) -> tuple[IntArray, ...]:
         """[N] of the ids of retained samples nearest to what was to be forgotten."""
-        return self._crowd.attacks.neighbours(self._models)
+        return self._crowd.relearn_attacks.neighbours(self._models)
 
     @cached_property
     def original_margins(self) -> BySet:
@@ -161,7 +161,7 @@ class Sides:
     @cached_property
     def oracle_relearning(self) -> Relearning:
         """Accuracies [M, T] as the oracles learn what they never knew."""
-        return self._judge.attacks.relearning(self._judges)
+        return self._judge.relearn_attacks.relearning(self._judges)
 
     @cached_property
     def oracle_forget_flops(self) -> FloatArray:
