@@ -1,7 +1,6 @@
 """Models of random subsets, as attributions are fitted to them and held against them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -46,9 +45,12 @@ def check_masks(store: Store, stream: Stream, source: Source, recipe: Recipe) ->
         ClbenchError: it is of another kind, stream, source or recipe, or has too few models.
     """
     _check_kind(store, "masks")
-    own = {name: store.spec.identity[name] for name in ("subsets", "ridge") if _has(store, name)}
-    trained = {} if "ridge" in own else {"recipe": recipe.described()}
-    check_identity(store, _wanted("masks", stream, source) | own | trained)
+    found = store.spec.identity
+    own = {name: found[name] for name in ("subsets", "ridge") if name in found}
+    wanted = plan("originals", stream, source, 1).identity_with(recipe) | {"kind": "masks"}
+    if "ridge" in own:
+        del wanted["recipe"]
+    check_identity(store, wanted | own)
     if (count := int(store.completed.sum())) < LEAST:
         raise ClbenchError(
             f"{store.path} has {count} models; {LEAST} or more are needed, of which every fifth is "
@@ -63,8 +65,7 @@ def check_originals(store: Store, stream: Stream, source: Source, recipe: Recipe
         ClbenchError: it is of another kind, stream, source or recipe, or has no model yet.
     """
     _check_kind(store, "originals")
-    wanted = _wanted("originals", stream, source)
-    check_identity(store, wanted | {"recipe": recipe.described()})
+    check_identity(store, plan("originals", stream, source, 1).identity_with(recipe))
     if not store.completed.any():
         raise ClbenchError(
             f"{store.path} has no model yet: clbench ensemble {stream.name} --count 10"
@@ -76,14 +77,6 @@ def retrained(store: Store) -> Retrained:
     rows = np.flatnonzero(store.completed)
     margins = [store.read(f"margins.{split}")[rows] for split in ("train", "test")]
     return Retrained(np.array(store.read("mask")[rows]), np.concatenate(margins, axis=1))
-
-
-def _wanted(kind: str, stream: Stream, source: Source) -> dict[str, Any]:
-    return {"kind": kind, **plan("originals", stream, source, 1).identity}
-
-
-def _has(store: Store, name: str) -> bool:
-    return name in store.spec.identity
 
 
 def _check_kind(store: Store, kind: str) -> None:

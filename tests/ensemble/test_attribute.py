@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ensembles import HEAD, forgetting, job, plain
+from ensembles import HEAD, few_digits, forgetting, job, plain, stream_of
 from ensembles import vectors as source
 from scipy.stats import spearmanr
 from torch.nn.functional import one_hot
@@ -60,6 +60,17 @@ def head_without(i: int | None) -> tuple[np.ndarray, np.ndarray]:
         mask[0, i] = False
     ((w, b),) = ridge_heads(x, one_hot(y, 4).double(), mask, RIDGE)
     return tuple(margin(q @ w[0].T + b[0], c).numpy() for q, c in ((x, y), (test, labels)))  # type: ignore[return-value]
+
+
+def test_images_are_flat_vectors_as_networks_take_them() -> None:
+    samples = few_digits()
+    stream = stream_of(samples)
+    work = job(plan("originals", stream, samples, 1), stream, samples, HEAD)
+    x, y = vectors(work.train, "cpu")
+    expected = samples.train.x[work.train.asked].reshape(100, 64) / 255
+    assert np.allclose(x.numpy(), expected, atol=1e-7)
+    assert np.array_equal(y.numpy(), work.train.y[work.train.asked])
+    assert in_closed_form(work, RIDGE).scores(slice(98, 104)).shape == (100, 6)
 
 
 class TestExact:
