@@ -75,6 +75,7 @@ class Crowd:
         self.label, self.stream, self.seeds = label, stream, np.array(seeds, dtype=np.int64)
         self._answers = answers
         self._each: dict[str, FloatArray] = {}
+        self._rows: dict[tuple[str, int | None], IntArray] = {}
         if len(np.unique(self.seeds)) < len(self.seeds):
             twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
             raise ClbenchError(f"{label}: seed {twice[0]} comes twice; leave one out")
@@ -128,12 +129,22 @@ class Crowd:
         """[n] ids in the split of each set."""
         return self._answers.questions()[0]
 
-    def rows(self, name: str) -> IntArray:
+    def rows(self, name: str, most: int | None = None) -> IntArray:
         """Where the points of a set are among all n; `forget` is all that was to be forgotten.
+
+        Of more than `most` so many, drawn once: the same for all crowds on the stream. Ascending.
 
         Raises:
             NotMeasured: there is no such set, or it is empty.
         """
+        if (name, most) not in self._rows:
+            rows = self._rows_of(name)
+            if most is not None and len(rows) > most:
+                rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+            self._rows[name, most] = rows
+        return self._rows[name, most]
+
+    def _rows_of(self, name: str) -> IntArray:
         evals = self.stream.evals
         ends = np.cumsum([each.samples for each in evals])
         parts = [

@@ -8,7 +8,7 @@ with `oracle_` are of M models that were retrained without what was to be forgot
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Sides:
         self._judges = np.arange(len(oracles or ())) if judges is None else judges
 
     @classmethod
+    @cache
     def vocabulary(cls) -> tuple[str, ...]:
         """The names that a metric may ask for."""
         words = (k for k, v in vars(cls).items() if isinstance(v, cached_property))
@@ -182,10 +183,7 @@ class Sides:
         return self._oracles
 
     def _rows(self, name: str) -> IntArray:
-        rows = self._crowd.rows(name)
-        if self._most is None or len(rows) <= self._most:
-            return rows
-        return np.sort(np.random.default_rng(0).choice(rows, self._most, replace=False))
+        return self._crowd.rows(name, self._most)
 
     def _of_crowd(self, version: Callable[[Crowd], int], name: str) -> BySet:
         crowd, models = self._crowd, self._models

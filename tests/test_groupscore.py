@@ -123,6 +123,16 @@ def test_few_models_are_marked_where_a_distribution_is_estimated():
     assert not score("forget_gap", gaussian(5, seed=9)).under_powered
 
 
+def test_oracles_that_are_drawn_twice_are_no_spread_to_measure_in():
+    """One of 4 draws of 2 from 4 is one oracle twice; in its spread of 0 all shifts are huge."""
+    two = Bench(array_crowd("retrain", gaussian(4, seed=1)))
+    found = score("forget_margin_shift", gaussian(2, 1, seed=9), two, first_seed=100)
+    assert found.low is None or found.high - found.low < 100
+    same = array_crowd("retrain", np.repeat(gaussian(1, seed=1), 4, axis=0))
+    found = score("forget_margin_shift", gaussian(2, 1, seed=9), Bench(same), first_seed=100)
+    assert found.why == "the oracles are one model, which has no spread"
+
+
 def test_one_model_has_a_value_and_no_interval():
     found = score("forget_accuracy", gaussian(1, seed=9))
     assert (found.low, found.high) == (None, None)

@@ -8,6 +8,7 @@ that is not defined, is `NotMeasured` with a reason, never NaN and never 0.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Direction = Literal["higher", "lower", "neither"]
@@ -39,7 +40,7 @@ class Metric:
         """`id@version`, by which a score is recorded."""
         return f"{self.id}@{self.version}"
 
-    @property
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """Names of the evidence that the function takes."""
         return tuple(inspect.signature(self.function).parameters)

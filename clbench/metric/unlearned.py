@@ -16,7 +16,7 @@ from clbench.metric.margins import FloatArray
 
 BySet = Mapping[str, npt.NDArray[np.integer]]
 Floats = Mapping[str, npt.NDArray[np.floating]]
-LEAST_SPREAD = 1e-3  # logits; oracles that agree exactly leave no unit to measure a shift in
+LEAST_SPREAD = 1e-3  # logits; where oracles agree exactly there is no unit to measure a shift in
 
 
 @group_metric(direction="neither", range=(0, 1), paper="arXiv:1912.03817")
@@ -77,7 +77,10 @@ def forget_margin_shift(margins: Floats, oracle_margins: Floats) -> float:
     own, oracle = margins["forget"].astype(np.float64), oracle_margins["forget"].astype(np.float64)
     if len(oracle) < 2:
         raise NotMeasured("the spread of oracles takes at least 2")
-    spread = np.maximum(oracle.std(axis=0, ddof=1), LEAST_SPREAD)
+    spread = oracle.std(axis=0, ddof=1)
+    if not spread.any():  # as where one is drawn again and again
+        raise NotMeasured("the oracles are one model, which has no spread")
+    spread = np.maximum(spread, LEAST_SPREAD)
     return float(((own.mean(axis=0) - oracle.mean(axis=0)) / spread).mean())
 
 
