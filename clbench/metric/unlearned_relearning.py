@@ -3,7 +3,8 @@
 All of it is recorded with `--relearn` alone. What is really gone comes back no faster and no
 further than it comes to the oracles, who never knew it. Relearning that is not ended by the last
 step counts with that step: the mean of such times is the restricted mean of survival analysis,
-which is known whatever comes later.
+which is known whatever comes later. Originals that failed to learn are left out of times, as what
+they never knew cannot come back.
 """
 
 from collections.abc import Callable, Mapping
@@ -104,8 +105,11 @@ def collateral_excess(
 
 
 def _steps(curves: Relearning) -> npt.NDArray[np.float64]:
-    """[N] steps, or the last one."""
-    pairs = zip(curves.accuracy, curves.original_accuracy, strict=True)
+    """Steps, or the last one, of each model whose original answered any of it right."""
+    known = curves.original_accuracy > 0
+    if not known.any():
+        raise NotMeasured("originals answer none of it right, so that nothing can come back")
+    pairs = zip(curves.accuracy[known], curves.original_accuracy[known], strict=True)
     times = (_restricted(defined.relearn_time, *pair) for pair in pairs)
     return np.array([curves.steps[time] for time in times], dtype=np.float64)
 

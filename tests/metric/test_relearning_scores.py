@@ -1,5 +1,7 @@
 """Relearning, recovery and collateral damage over many models, from arrays made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,13 @@ class TestRelearnTime:
         assert relearn_steps(curves([0.95, 1, 1, 1, 1])) == 0
         assert relearn_steps(curves([0.94, 1, 1, 1, 1])) == 2
         assert relearn_steps(curves([0.77, 1, 1, 1, 1], of=0.8)) == 0
+
+    def test_what_was_never_known_cannot_come_back(self) -> None:
+        """An accuracy of 0 is within 5 % of 0 at once: that original would be relearnt in 0."""
+        with pytest.raises(NotMeasured, match="originals answer none of it right"):
+            relearn_steps(curves(SLOW, of=0))
+        one = replace(curves(SLOW, FAST), original_accuracy=np.array([1.0, 0.0]))
+        assert relearn_steps(one) == 8
 
     def test_what_does_not_come_back_counts_with_the_budget(self) -> None:
         """Leaving such models out would call the best forgetting the fastest relearning: 2."""
