@@ -263,13 +263,18 @@ def audit_metrics(
     metrics: Annotated[
         str | None, typer.Option(help="Metrics of many models, comma-separated; default: all.")
     ] = None,
+    relearn: Annotated[
+        bool, typer.Option("--relearn", help="Runs try to bring back what was forgotten, too.")
+    ] = False,
     processes: Processes = None,
     json: Json = False,
 ) -> None:
     """Plant faults in unlearning and show which scores catch which."""
     from clbench.audit.printing import print_audit
+    from clbench.settings import Settings
 
-    print_audit(stream, seeds, out, metrics, processes or os.cpu_count() or 1, as_json=json)
+    lanes, settings = processes or os.cpu_count() or 1, Settings(relearn=relearn)
+    print_audit(stream, seeds, out, metrics, lanes, settings, as_json=json)
 
 
 @app.command("new-method")

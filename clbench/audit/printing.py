@@ -12,6 +12,7 @@ from clbench.audit.matrix import HONEST, Matrix, Verdict
 from clbench.audit.playing import audit
 from clbench.report.cells import plain
 from clbench.report.section import families, title
+from clbench.settings import Settings
 from clbench.sweep import StreamChoice
 
 SHOWN: dict[Verdict, tuple[str, str]] = {
@@ -30,11 +31,18 @@ MEANING = {
 
 
 def print_audit(
-    stream: str, seeds: int, root: Path, metrics: str | None, processes: int, *, as_json: bool
+    stream: str,
+    seeds: int,
+    root: Path,
+    metrics: str | None,
+    processes: int,
+    settings: Settings | None = None,
+    *,
+    as_json: bool,
 ) -> None:
     """Play the planted faults, score them, and print which scores catch which."""
     names = None if metrics in (None, "all") else metrics.split(",")
-    found = audit(StreamChoice(stream), seeds, root, processes, names=names)
+    found = audit(StreamChoice(stream), seeds, root, processes, settings, names)
     if as_json:
         print(json.dumps(found.record(), indent=2, allow_nan=False))
         return

@@ -13,12 +13,15 @@ QUICK = StreamChoice(
 
 
 def test_faults_are_played_beside_their_oracles_and_scored(tmp_path):
-    found = audit(QUICK, 2, tmp_path, 1, Settings(threads=1), names=["forget_gap", "test_gap"])
+    names = ["forget_gap", "test_gap", "head_recovery"]
+    found = audit(QUICK, 2, tmp_path, 1, Settings(threads=1, relearn=True), names)
     assert list(found.scores) == ["untouched", "head only", "half", "destroyed", "again", "nothing"]
     assert (found.seeds, found.oracles) == (2, 4)
     assert all(score.value is not None for each in found.scores.values() for score in each.values())
     assert abs(found.scores["head only"]["forget_gap"].value) < 0.1
     assert found.scores["destroyed"]["test_gap"].value < 0
+    recovered = {fault: each["head_recovery"].value for fault, each in found.scores.items()}
+    assert recovered["head only"] == recovered["untouched"] != recovered["again"]
     runs = [json.loads(file.read_text()) for file in tmp_path.rglob("run.json")]
     seeds = {run["seed"] for run in runs if run["method"]["name"] == "planted_nothing"}
     assert seeds == {4, 5}  # no oracle has these
