@@ -248,11 +248,15 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
         "report.html"
     ),
+    all_metrics: Annotated[
+        bool,
+        typer.Option("--all-metrics", help="Also those of unlearning that take seconds a set-up."),
+    ] = False,
 ) -> None:
     """Write one HTML file with tables and pictures, and print the table."""
     from clbench.printing import print_report
 
-    print_report(runs, output)
+    print_report(runs, output, every=all_metrics)
 
 
 @app.command("audit-metrics")

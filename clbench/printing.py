@@ -101,13 +101,14 @@ def print_comparison(first: str, second: str, roots: Sequence[Path], *, as_json:
     Console().print(comparison_table(comparison, load_metrics()[0]))
 
 
-def print_report(roots: Sequence[Path], output: Path) -> None:
+def print_report(roots: Sequence[Path], output: Path, *, every: bool = False) -> None:
     """Write the HTML report, print the table and the report's path."""
     from clbench.report.page import write_report
 
     ledgers = find_ledgers(*roots)
     with _bar("writing the report") as progress:
-        scores = write_report(ledgers, output, jobs=_jobs(ledgers), progress=progress)
+        jobs = _jobs(ledgers)
+        scores = write_report(ledgers, output, progress, jobs=jobs, every=every)
     Console().print(score_table(scores))
     _print_path("report:", output.resolve())
 

@@ -31,13 +31,20 @@ def write_report(
     *,
     title: str = "clbench report",
     jobs: int = 1,
+    every: bool = False,
 ) -> Scores:
     """Score the runs and write the report; the same runs give the same bytes.
+
+    `every` scores by all metrics of many models, not by the headline ones alone.
 
     Raises:
         ClbenchError: no run is finished, a ledger is broken, or the file cannot be written.
     """
-    scores = score_runs(ledgers, jobs=jobs, progress=lambda done, whole: progress(done, 2 * whole))
+
+    def scored(done: int, whole: int) -> None:
+        progress(done, 2 * whole)
+
+    scores = score_runs(ledgers, jobs=jobs, progress=scored, every=every)
     if not scores.runs:
         raise ClbenchError(
             f"none of the {len(ledgers)} runs is finished; run the same command again to go on"

@@ -25,6 +25,7 @@ SIZES = {"forget": 40, "retain": 260, "test": 200}
 STREAM = forgetting(SIZES)
 SHARPNESS = 8.0  # one-hot targets to logits
 SEEDS = 20
+ATTACKS = {"svc_attack_efficacy", "tug_of_war_attack", "aus_duck"}  # beside the headline
 
 
 @cache
@@ -82,7 +83,7 @@ def crowd(label: str, make, seeds) -> Crowd:
 
 @pytest.fixture(scope="module")
 def found() -> Matrix:
-    metrics = {n: m for n, m in load_group_metrics()[0].items() if m.headline}
+    metrics = {n: m for n, m in load_group_metrics()[0].items() if m.headline or n in ATTACKS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groupscore, "RESAMPLES", 2)  # intervals are not what is tried here
         return scored(metrics)
@@ -121,6 +122,25 @@ def test_forget_accuracy_is_blind_to_an_edit_of_the_head(found):
         assert found.verdict("head only", metric) == "caught"
 
 
+def test_an_attack_in_place_of_forget_accuracy_sees_an_edit_of_the_head(found):
+    """The tug of war of accuracies calls it as good as retraining; its form with an attack not."""
+    assert found.verdict("head only", "tug_of_war") == "missed"
+    assert found.verdict("head only", "svc_attack_efficacy") == "caught"
+    assert found.verdict("head only", "tug_of_war_attack") == "caught"
+
+
+def test_what_is_remembered_is_taken_for_seen_and_what_is_destroyed_for_unseen(found):
+    efficacy = {fault: each["svc_attack_efficacy"].value for fault, each in found.scores.items()}
+    assert efficacy["again"] < efficacy["untouched"] < efficacy["half"] < efficacy[HONEST]
+    assert efficacy[HONEST] + 0.1 < efficacy["destroyed"]  # the highest is not the best
+
+
+def test_a_score_without_oracles_takes_a_model_that_forgot_nothing_for_unlearned(found):
+    """AUS wants forgotten samples answered as well as unseen ones, whatever oracles do."""
+    assert found.verdict("untouched", "aus_duck") == "missed"
+    assert found.verdict("untouched", "tug_of_war") == "caught"
+
+
 @pytest.mark.parametrize("fault", ["untouched", "again"])
 def test_remembering_is_seen_by_all_that_look_at_what_was_to_go(found, fault):
     seen = set(found.caught(fault))
@@ -155,7 +175,7 @@ def test_destruction_is_seen_on_what_was_to_be_kept_and_by_distance_in_either_di
 
 
 def test_retraining_again_raises_next_to_no_alarm(found):
-    assert len(found.caught(HONEST)) <= 2  # of some 25
+    assert len(found.caught(HONEST)) <= 2  # of some 28
     for metric in ("klom_forget", "wasserstein_forget", "average_gap", "forget_margin_shift"):
         assert found.verdict(HONEST, metric) == "missed"
 

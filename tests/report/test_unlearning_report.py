@@ -8,7 +8,7 @@ from rich.console import Console
 
 from clbench.ledger import Ledger
 from clbench.report.group_cells import group_tables
-from clbench.report.page import render
+from clbench.report.page import render, write_report
 from clbench.report.section import sections
 from clbench.report.terminal import score_table
 from clbench.report.theme import styles
@@ -124,3 +124,12 @@ def test_a_page_has_the_table_the_pictures_and_what_they_mean(scores):
         assert words in page
     for words in ("KLoM of what was to be forgotten", "Accuracy against the oracles", "a side"):
         assert words in page
+
+
+def test_a_report_has_the_headline_metrics_and_others_where_it_is_asked(tmp_path):
+    ledgers, file = runs(tmp_path / "runs"), tmp_path / "report.html"
+    for every in (False, True):
+        write_report(ledgers, file, every=every)
+        text = file.read_text("utf-8")
+        assert "Attacks on single models" in text
+        assert ("svc attack efficacy" in text.lower()) == every
