@@ -53,15 +53,17 @@ def group_tables(
 
 
 def _table(rows: tuple[GroupRow, ...], metrics: Mapping[str, GroupMetric]) -> Table:
-    shown, missing = [], []
+    shown: list[GroupMetric] = []
+    missing: dict[str, list[str]] = {}  # metrics by the reason that they share
     for metric in metrics.values():
         scores = [row.scores[metric.id] for row in rows]
         if any(score.value is not None for score in scores):
             shown.append(metric)
         else:
             whys = dict.fromkeys(score.why for score in scores)
-            missing.append(f"{title(metric)}: {'; '.join(whys)}")
-    return Table(rows, tuple(shown), tuple(missing))
+            missing.setdefault("; ".join(whys), []).append(title(metric))
+    reasons = tuple(f"{', '.join(names)}: {why}" for why, names in missing.items())
+    return Table(rows, tuple(shown), reasons)
 
 
 def label(row: GroupRow) -> str:

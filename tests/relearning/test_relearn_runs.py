@@ -13,10 +13,13 @@ from attacked_runs import ATTACKED, attacked, forgetful, original, relearnt
 from clbench import plugin
 from clbench.archive import differences
 from clbench.errors import ClbenchError
+from clbench.label import labels
 from clbench.method import Method
 from clbench.opening import open_preset
+from clbench.options import Options
 from clbench.play import play
 from clbench.relearnfile import Missing, Recovery, Relearnt
+from clbench.report.command import command
 from clbench.running import hyperparameters, load_method
 from clbench.settings import Settings
 from clbench.stream import Update
@@ -89,6 +92,17 @@ class TestWhatIsRecorded:
         two = attacked(small, "do_nothing", tmp_path, settings=Settings(threads=1))
         assert json.loads((one.path / "run.json").read_text())["relearn"] == 1
         assert one.record.setup != two.record.setup
+        assert [*labels([one.record, two.record])] == [
+            "do_nothing (relearn=1)",
+            "do_nothing (relearn=None)",
+        ]
+        assert ["--relearn" in command([each.record]) for each in (one, two)] == [True, False]
+
+    def test_it_is_an_option_that_is_off(self) -> None:
+        for given in (False, True):
+            options = Options(relearn=True) if given else Options()
+            (cell,) = options.cells(["retrain"], ["forget-digits-class"], [0])
+            assert cell.settings.relearn == given
 
     def test_originals_of_a_seed_are_attacked_alike_in_all_methods(
         self, small: Tiny, tmp_path: Path
