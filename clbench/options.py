@@ -60,7 +60,9 @@ class Options:
     ] = None
     relearn: Annotated[
         bool,
-        Option("--relearn", help="Try to bring back what was forgotten, on copies; recorded beside."),
+        Option(
+            "--relearn", help="Try to bring back what was forgotten, on copies; recorded beside."
+        ),
     ] = False
 
     originals: Annotated[

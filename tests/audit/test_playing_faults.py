@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,14 @@ def test_faults_are_played_beside_their_oracles_and_scored(tmp_path):
     runs = [json.loads(file.read_text()) for file in tmp_path.rglob("run.json")]
     seeds = {run["seed"] for run in runs if run["method"]["name"] == "planted_nothing"}
     assert seeds == {4, 5}  # no oracle has these
+
+
+def test_where_tasks_come_in_turn_untouched_is_what_ignores_requests(tmp_path):
+    """do_nothing knows the first task alone there, and would be another model."""
+    task = replace(QUICK, preset="forget-digits-task")
+    found = audit(task, 1, tmp_path, 1, Settings(threads=1), names=["test_accuracy"])
+    score = found.scores["untouched"]["test_accuracy"]
+    assert score.value == score.do_nothing
 
 
 def test_a_stream_that_forgets_nothing_is_refused_before_any_training(tmp_path):
