@@ -19,7 +19,7 @@ from clbench.relearning.embedded import SHOTS, nearest
 from clbench.relearning.labelled import Labelled
 from clbench.relearning.targets import Targets
 from clbench.relearning.training import SHARE, judged
-from clbench.relearning.trials import Hand, Trials
+from clbench.relearning.trials import Hand, Trials, embedded
 from clbench.samples import Samples
 from clbench.seeds import derive
 from clbench.stream import Stream
@@ -79,8 +79,8 @@ class Attacker:
         correct, loss = judged(self._forgotten.asked(method.predict), self._forgotten.y)
         near = ids = self._targets.asked
         if len(ids):
-            kept = Labelled.of(self._samples, ids).asked(method.embed)
-            near = ids[nearest(kept, self._forgotten.asked(method.embed)).numpy()]
+            kept = embedded(method, Labelled.of(self._samples, ids))
+            near = ids[nearest(kept, embedded(method, self._forgotten)).numpy()]
         return Original(
             recipe=RECIPE,
             forgotten=len(self._forgotten),

@@ -7,12 +7,12 @@ from its weights, on the forgotten samples alone. That code measures after every
 done five times an epoch and at its end, as measuring costs as much as a third of an epoch. Batches
 of 32 are ours.
 
-Recovery (2405.17878): an attacker has 2 % of what was forgotten and of what was retained, one
-sample a class at least, and is asked the rest of what was forgotten. Of the head: a new one, from
-zero, on the frozen representation, so that what an edit did to the old one does not count. Of all:
-the network goes on from its weights. Optimiser and 10 epochs are those of public relearning code
-(SGD at 0.01, momentum 0.9, weight decay 1e-4, batches of 128); of 2 % of a small source these
-would be ten steps, so there are at least 200.
+Recovery: 2405.17878 trains the head on 2 % of the data, the body frozen, and asks the forgotten
+class. Here an attacker has 2 % of each class of what was forgotten and of what was retained, one
+sample at least, and is asked the rest of what was forgotten. Of the head: a new one, from zero, so
+that what an edit did to the old one does not count. Of all: the network goes on from its weights.
+Optimiser and 10 epochs are those of public relearning code (SGD at 0.01, momentum 0.9, weight decay
+1e-4, batches of 128); of 2 % of a small source these would be ten steps, so there are at least 200.
 """
 
 import math

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from clbench.errors import ClbenchError
 from clbench.method import Method
 from clbench.model.network import Network, evaluating
 from clbench.model.seeding import seed_torch
@@ -16,6 +17,7 @@ from clbench.relearning.training import recover, recovered_head, relearning_curv
 from clbench.seeds import derive
 
 AGREE = 0.99  # of answers: batches of other sizes may round a tie to the other side
+DIVERGED = Missing(why="what was trained on few samples answers with values that are not finite")
 NOTHING_LEFT = Missing(why="an attacker with one sample a class has all that was forgotten")
 
 
@@ -52,10 +54,10 @@ class Trials:
         """A new head on the frozen representation, from few samples."""
         if not len(hand.rest):
             return NOTHING_LEFT
-        features, queries = (each.asked(self._method.embed) for each in hand)
+        features, queries = (embedded(self._method, each) for each in hand)
         head = recovered_head(features, hand.taught.y, self._width, self._random("head"))
         with torch.no_grad():
-            return self._recovery(hand, head(queries).argmax(1))
+            return self._recovery(hand, head(queries))
 
     def full(self, hand: Hand) -> Recovery | Missing:
         """All of the network, from few samples."""
@@ -66,16 +68,20 @@ class Trials:
         network = self._copied(self._network)
         recover(network, hand.taught, self._random("full"))
         with evaluating(network):
-            return self._recovery(hand, hand.rest.asked(network).argmax(1))
+            return self._recovery(hand, hand.rest.asked(network))
 
     def prototypes(self, hand: Hand) -> Recovery | Missing:
         """Class means of few samples on the frozen representation."""
         if not len(hand.rest):
             return NOTHING_LEFT
-        features, queries = (each.asked(self._method.embed) for each in hand)
-        return self._recovery(hand, by_prototypes(features, hand.taught.y, queries))
+        features, queries = (embedded(self._method, each) for each in hand)
+        return self._counted(hand, by_prototypes(features, hand.taught.y, queries))
 
-    def _recovery(self, hand: Hand, found: Tensor) -> Recovery:
+    def _recovery(self, hand: Hand, logits: Tensor) -> Recovery | Missing:
+        """What logits [m, C] on the rest get right, unless training diverged."""
+        return self._counted(hand, logits.argmax(1)) if logits.isfinite().all() else DIVERGED
+
+    def _counted(self, hand: Hand, found: Tensor) -> Recovery:
         taught, (_, rest) = len(hand.taught), hand
         before = int((answers(self._method, rest) == rest.y).sum())
         correct = int((found == rest.y).sum())
@@ -105,6 +111,21 @@ def network_of(method: Method, forgotten: Labelled) -> Network | Missing:
     if float((alone == answers(method, forgotten)).double().mean()) < AGREE:
         return Missing(why=f"{name} answers otherwise than its network `model` alone")
     return network
+
+
+def embedded(method: Method, asked: Labelled) -> Tensor:
+    """Representations [n, d].
+
+    Raises:
+        ClbenchError: they have another shape, or are not finite.
+    """
+    found = asked.asked(method.embed)
+    if found.ndim != 2 or not bool(found.isfinite().all()):
+        raise ClbenchError(
+            f"{type(method).card.name}.embed returned {tuple(found.shape)} for {len(asked)} "
+            "training samples, or values that are not finite; need finite [B, d]"
+        )
+    return found
 
 
 def answers(method: Method, asked: Labelled) -> Tensor:

@@ -185,6 +185,21 @@ class TestMethodsOfOtherShapes:
         assert found.full.why == "masked answers otherwise than its network `model` alone"
         assert isinstance(found.head, Recovery)
 
+    def test_an_embedding_that_is_not_finite_breaks_the_contract(
+        self, small: Tiny, tmp_path: Path
+    ) -> None:
+        class Holes(load_method("do_nothing")):  # type: ignore[misc]
+            card = replace(load_method("do_nothing").card, name="holes")
+
+            def embed(self, x: Any) -> Any:
+                found = super().embed(x)
+                return found / (len(x) == 40)  # as many as there are test samples
+
+        with pytest.raises(
+            ClbenchError, match=r"holes.embed returned \(120, .*\) for 120 training"
+        ):
+            attacked(small, Holes, tmp_path)
+
     def test_two_samples_of_two_classes_leave_nobody_to_ask(self, tmp_path: Path) -> None:
         tiny = forgetful()
         learn, asked = tiny.stream.updates
