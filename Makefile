@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_METHODS := finetune,joint,er,ewc,lwf,nmc
+DEMO_FORGETTING := retrain,do_nothing,finetune_retain,gradient_ascent,scrub,ssd,dmm
+DEMO_STREAMS := forget-digits-random,forget-digits-class
 INSTALLED := $(VENV)/.installed
 PEERS := .venv-bench
 
 .PHONY: demo test lint bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/clbench sweep $(DEMO_METHODS) split-digits --seeds 5 --out runs/demo
+	$(BIN)/clbench sweep $(DEMO_METHODS) split-digits --seeds 5 --out runs/demo --no-scores
+	$(BIN)/clbench sweep $(DEMO_FORGETTING) $(DEMO_STREAMS) --seeds 20 --control-seeds 100 \
+		--stores runs/stores --tuned leaderboard/boards/forget-digits.tuned.toml \
+		--out runs/demo --no-scores
 	$(BIN)/clbench report runs/demo --output runs/demo/report.html
 
 test: $(INSTALLED) lint

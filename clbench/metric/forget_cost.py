@@ -9,7 +9,7 @@ from clbench.metric.group import group_metric
 FloatArray = npt.NDArray[np.float64]
 
 
-@group_metric(direction="lower", range=(0, float("inf")))
+@group_metric(direction="lower", range=(0, float("inf")), headline=True)
 def forget_flops_share(forget_flops: FloatArray, oracle_forget_flops: FloatArray) -> float:
     """FLOPs of the forget updates over those that retraining takes."""
     return _share(forget_flops, oracle_forget_flops, "FLOPs")

@@ -20,12 +20,12 @@ class GroupMetric(Metric):
     `distribution`: it estimates a distribution over models, so that it is under-powered with
     fewer than 20 on a side. `costly`: it takes so long that it is worked out on fewer points and
     splits of the oracles, and has no interval. `headline`: it is worked out where no metrics are
-    named; those that are not take seconds a set-up, or say what others say.
+    named; the others take seconds a set-up, or say what these say in another way.
     """
 
     distribution: bool = False
     costly: bool = False
-    headline: bool = True
+    headline: bool = False
 
     @property
     def judged(self) -> bool:
@@ -42,7 +42,7 @@ def group_metric(
     unit: Unit = "fraction",
     distribution: bool = False,
     costly: bool = False,
-    headline: bool = True,
+    headline: bool = False,
 ) -> Callable[[Callable[..., float]], GroupMetric]:
     """Declare a function as a metric of many models; its name becomes the id."""
 

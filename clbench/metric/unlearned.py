@@ -46,7 +46,7 @@ def forgotten_test_accuracy(predicted: BySet, labels: BySet) -> float:
     return _accuracy(predicted, labels, "test-forgotten")
 
 
-@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934")
+@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934", headline=True)
 def forget_gap(predicted: BySet, oracle_predicted: BySet, labels: BySet) -> float:
     """Accuracy on what was to be forgotten minus that of the oracles; 0 is best.
 
@@ -55,13 +55,13 @@ def forget_gap(predicted: BySet, oracle_predicted: BySet, labels: BySet) -> floa
     return _gap("forget", predicted, oracle_predicted, labels)
 
 
-@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934")
+@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934", headline=True)
 def retain_gap(predicted: BySet, oracle_predicted: BySet, labels: BySet) -> float:
     """Accuracy on retained training samples minus that of the oracles; 0 is best."""
     return _gap("retain", predicted, oracle_predicted, labels)
 
 
-@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934")
+@group_metric(direction="neither", range=(-1, 1), paper="arXiv:2304.04934", headline=True)
 def test_gap(predicted: BySet, oracle_predicted: BySet, labels: BySet) -> float:
     """Accuracy on test samples of what is kept minus that of the oracles; 0 is best."""
     return _gap("test", predicted, oracle_predicted, labels)

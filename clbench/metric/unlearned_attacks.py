@@ -17,13 +17,15 @@ from clbench.metric.ulira import ulira_balanced_accuracy
 Floats = Mapping[str, npt.NDArray[np.floating]]
 
 
-@group_metric(direction="lower", range=(0, 1), paper="arXiv:2403.01218", distribution=True)
+@group_metric(
+    direction="lower", range=(0, 1), paper="arXiv:2403.01218", distribution=True, headline=True
+)
 def ulira(margins: Floats, oracle_margins: Floats) -> float:
     """Balanced accuracy of telling forgot from never saw, point by point, with Gaussians."""
     return ulira_balanced_accuracy(margins["forget"], oracle_margins["forget"])
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2312.03262", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2312.03262")
 def rmia_auc(margins: Floats, oracle_margins: Floats) -> float:
     """Area under the curve of RMIA: forgotten points against test points, oracles as references.
 
@@ -35,7 +37,7 @@ def rmia_auc(margins: Floats, oracle_margins: Floats) -> float:
 
 @group_metric(
     direction="lower", range=(0, 50), paper="arXiv:2406.09073", unit="nats",
-    distribution=True, costly=True, headline=False,
+    distribution=True, costly=True,
 )  # fmt: skip
 def forget_epsilon(margins: Floats, oracle_margins: Floats) -> float:
     """Mean over forgotten points of epsilon, with decision rules judged on models held out.

@@ -25,7 +25,7 @@ def retain_negative_flips(predicted: BySet, original_predicted: BySet, labels: B
     return _flips("retain", predicted, original_predicted, labels)
 
 
-@group_metric(direction="lower", range=(0, 1), paper="arXiv:2011.09161")
+@group_metric(direction="lower", range=(0, 1), paper="arXiv:2011.09161", headline=True)
 def test_negative_flips(predicted: BySet, original_predicted: BySet, labels: BySet) -> float:
     """Share of test samples of what is kept that unlearning turned from right to wrong."""
     return _flips("test", predicted, original_predicted, labels)

@@ -29,25 +29,25 @@ def population_attack_auc(attacks: Attacks) -> float:
     return float(attacks["loss"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2003.10595", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2003.10595")
 def entropy_attack_auc(attacks: Attacks) -> float:
     """Area under the curve of one threshold on the entropy: forgotten against test points."""
     return float(attacks["entropy"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2003.10595", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2003.10595")
 def modified_entropy_attack_auc(attacks: Attacks) -> float:
     """Area under the curve of one threshold on the modified entropy: forgotten against test."""
     return float(attacks["modified entropy"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2406.09073", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2406.09073")
 def loss_attack_accuracy(attacks: Attacks) -> float:
     """Held-out accuracy of logistic regression on losses, forgotten against as many test points."""
     return float(attacks["loss regression"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2304.04934", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2304.04934")
 def svc_attack_efficacy(attacks: Attacks) -> float:
     """Share of what was to go that a support vector machine on confidence takes for unseen.
 
@@ -56,13 +56,13 @@ def svc_attack_efficacy(attacks: Attacks) -> float:
     return float(attacks["svc"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2205.08096", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2205.08096")
 def bad_teaching_attack(attacks: Attacks) -> float:
     """Share of what was to go that logistic regression on the entropy takes for seen."""
     return float(attacks["bad teaching"].mean())
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2404.00506", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2404.00506")
 def laf_attack_success(attacks: Attacks) -> float:
     """Accuracy of boosted trees on sorted outputs, forgotten against as many test points.
 
@@ -71,9 +71,7 @@ def laf_attack_success(attacks: Attacks) -> float:
     return float(attacks["boosted"].mean())
 
 
-@group_metric(
-    direction="higher", range=(0, 1), paper="arXiv:2406.01257", unit="ratio", headline=False
-)
+@group_metric(direction="higher", range=(0, 1), paper="arXiv:2406.01257", unit="ratio")
 def tug_of_war_attack(
     predicted: BySet,
     oracle_predicted: BySet,
@@ -91,18 +89,14 @@ def tug_of_war_attack(
     return unlearning.tug_of_war(attack, gap("retain"), gap("test"))
 
 
-@group_metric(
-    direction="higher", range=(0, 1), paper="arXiv:2311.02240", unit="ratio", headline=False
-)
+@group_metric(direction="higher", range=(0, 1), paper="arXiv:2311.02240", unit="ratio")
 def nomus(predicted: BySet, labels: BySet, attacks: Attacks) -> float:
     """NoMUS: mean of test accuracy and 1 - 2 |attack - 0.5|, by logistic regression on losses."""
     pairs = zip(_right(predicted, labels, "test"), attacks["loss regression"], strict=True)
     return float(np.mean([unlearning.nomus(*pair) for pair in pairs]))
 
 
-@group_metric(
-    direction="higher", range=(0, 2), paper="arXiv:2312.02052", unit="ratio", headline=False
-)
+@group_metric(direction="higher", range=(0, 2), paper="arXiv:2312.02052", unit="ratio")
 def aus_duck(predicted: BySet, original_predicted: BySet, labels: BySet) -> float:
     """Adaptive Unlearning Score of DUCK: test accuracy kept, over 1 + what remains of the rest.
 

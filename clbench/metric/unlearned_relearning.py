@@ -25,25 +25,19 @@ Damage = Callable[..., float]
 ROUNDING = 1e-6  # of a loss that is worked out twice
 
 
-@group_metric(
-    direction="neither", range=(0, np.inf), paper="arXiv:2201.05629", unit="count", headline=False
-)
+@group_metric(direction="neither", range=(0, np.inf), paper="arXiv:2201.05629", unit="count")
 def relearn_steps(relearning: Relearning) -> float:
     """Steps until forget accuracy is within 5 % of the original's: restricted mean over models."""
     return float(_steps(relearning).mean())
 
 
-@group_metric(
-    direction="neither", range=(0, np.inf), paper="arXiv:1911.04933", unit="count", headline=False
-)
+@group_metric(direction="neither", range=(0, np.inf), paper="arXiv:1911.04933", unit="count")
 def relearn_epochs(relearning: Relearning) -> float:
     """Epochs until the forget loss is the original's or less: restricted mean over models."""
     return float(_epochs(relearning).mean())
 
 
-@group_metric(
-    direction="neither", range=(0, np.inf), paper="arXiv:2201.05629", unit="ratio", headline=False
-)
+@group_metric(direction="neither", range=(0, np.inf), paper="arXiv:2201.05629", unit="ratio")
 def anamnesis_index(relearning: Relearning, oracle_relearning: Relearning) -> float:
     """AIN: relearn time over that of the oracles, restricted means in steps; 1 is best.
 
@@ -56,25 +50,25 @@ def anamnesis_index(relearning: Relearning, oracle_relearning: Relearning) -> fl
     return defined.anamnesis_index(own, theirs)
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2405.17878", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2405.17878")
 def head_recovery(recovery: Floats) -> float:
     """Forget accuracy of a new head on the frozen representation, learnt from 2 % of the data."""
     return _recovered(recovery, "head")
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2405.17878", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2405.17878")
 def full_recovery(recovery: Floats) -> float:
     """Forget accuracy of the whole network, trained on with 2 % of the data."""
     return _recovered(recovery, "full")
 
 
-@group_metric(direction="neither", range=(0, 1), paper="arXiv:2506.01318", headline=False)
+@group_metric(direction="neither", range=(0, 1), paper="arXiv:2506.01318")
 def prototype_recovery(recovery: Floats) -> float:
     """Forget accuracy of the nearest of class means of five samples each, on the representation."""
     return _recovered(recovery, "prototypes")
 
 
-@group_metric(direction="lower", range=(-1, 1), paper="arXiv:2506.01318", headline=False)
+@group_metric(direction="lower", range=(-1, 1), paper="arXiv:2506.01318")
 def collateral_damage(
     predicted: BySet,
     oracle_predicted: BySet,
@@ -91,7 +85,7 @@ def collateral_damage(
     return _beside(collateral.collateral_damage, *args)
 
 
-@group_metric(direction="lower", range=(-2, 2), paper="arXiv:2506.01318", headline=False)
+@group_metric(direction="lower", range=(-2, 2), paper="arXiv:2506.01318")
 def collateral_excess(
     predicted: BySet,
     oracle_predicted: BySet,

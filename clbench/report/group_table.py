@@ -39,10 +39,11 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class UnlearningTable:
-    """The tables of one stream, a family of metrics after the other."""
+    """The tables of one stream; with `by_family` a family of metrics after the other."""
 
     title: str
     table: Table
+    by_family: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         notes = Footnotes()
@@ -58,10 +59,11 @@ class UnlearningTable:
         yield Text(legend(self.table), style="dim")
 
     def _packed(self, width: int) -> Iterator[list[GroupMetric]]:
-        """The metrics in groups that fit beside the labels; families stay together."""
+        """The metrics in groups that fit beside the labels."""
         free = width - self._label_width(width) - GAP
         free -= self._flag_width() + GAP if self.table.flagged else 0
-        for family in families(self.table.metrics).values():
+        metrics = self.table.metrics
+        for family in families(metrics).values() if self.by_family else [metrics]:
             group: list[GroupMetric] = []
             used = 0
             for metric in family:

@@ -49,7 +49,7 @@ def score_table(scores: Scores, metrics: Sequence[str] | str | None = None) -> R
         if chosen and (metrics is not None or group is None):
             tables.append(_SectionTable(section, blocks))
         if group and (group.metrics or group.missing):
-            tables.append(UnlearningTable(f"{section.title}: unlearning", group))
+            tables.append(UnlearningTable(f"{section.title}: unlearning", group, metrics == "all"))
     left_out = [
         Text.assemble(("left out: ", "yellow"), plain(sentence))
         for sentence in (*scores.unfinished, *scores.broken)
