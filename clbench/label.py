@@ -12,14 +12,19 @@ Traits = Mapping[str, object]
 def labels(records: Sequence[RunRecord]) -> list[str]:
     """A label for each run: repeats over seeds share it, other set-ups of a method do not.
 
-    A method that occurs in one set-up goes by its name; else what differs is added, as in
-    `er (memory=200)`.
+    A method that occurs on a stream in one set-up goes by its name; else what differs is added, as
+    in `er (memory=200)`. On each stream it may have been tuned to other values.
     """
-    variants: dict[str, list[Traits]] = defaultdict(list)
+    variants: dict[tuple[str, ...], list[Traits]] = defaultdict(list)
     for record in records:
-        variants[record.method.name].append(_traits(record))
-    differing = {name: _differing(traits) for name, traits in variants.items()}
-    return [_label(record, differing[record.method.name]) for record in records]
+        variants[_place(record)].append(_traits(record))
+    differing = {place: _differing(traits) for place, traits in variants.items()}
+    return [_label(record, differing[_place(record)]) for record in records]
+
+
+def _place(record: RunRecord) -> tuple[str, ...]:
+    stream = record.stream
+    return stream.fingerprint, stream.source_fingerprint, record.method.name
 
 
 def _traits(record: RunRecord) -> Traits:

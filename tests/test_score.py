@@ -180,6 +180,16 @@ def test_set_ups_of_a_method_are_told_apart_by_what_differs(tmp_path):
     ]
 
 
+def test_a_method_may_be_tuned_to_other_values_on_another_stream(tmp_path):
+    other = stream_record(classes=[(0, 1), (2, 3)], sizes=[4, 3], fingerprint="e" * 64)
+    records = [
+        run(tmp_path / "a", method="ssd", hyperparameters={"alpha": 1}).record,
+        write_run(tmp_path / "b", other, [], method="ssd", hyperparameters={"alpha": 2}).record,
+    ]
+    assert len({record.stream.fingerprint for record in records}) == 2
+    assert labels(records) == ["ssd", "ssd"]
+
+
 def test_a_hyperparameter_that_is_called_as_a_setting_tells_set_ups_apart(tmp_path):
     variants = [{"form": "film"}, {"form": "ssf"}, {"form": "ssf", "training": {"lr": 0.1}}]
     records = [
