@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
+from clbench.errors import ClbenchError
 from clbench.method import Batch, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.fitting import fit
 from clbench.model.variational import VAE, fit_vae
@@ -55,6 +56,11 @@ class LAF(Method):
     def build(self, space: Space) -> None:
         """Make the network."""
         self.model = Network(self.backbone, space)
+        if not any(parameter.requires_grad for parameter in self.model.backbone.parameters()):
+            raise ClbenchError(
+                f"laf moves representations, and the backbone {self.backbone} has nothing that "
+                "trains; take another, such as mlp"
+            )
 
     def learn(self, view: View) -> None:
         """Train plainly."""

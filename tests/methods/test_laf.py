@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 from torch.distributions import Normal, kl_divergence
 
 from clbench.cost import FlopMeter
-from clbench.method import Method
+from clbench.errors import ClbenchError
+from clbench.method import Method, Space
 from clbench.model.variational import VAE, divergence, fit_vae
 from clbench_methods import laf
 from clbench_methods.laf import LAF, misalignment, strangeness
@@ -132,3 +133,9 @@ def test_the_head_moves_in_repair_alone(tmp_path: Path) -> None:
     assert not torch.equal(before, last)
     other = scrambled(tmp_path / "scrambled", repair=1)
     assert not same(weights(repaired), weights(other))
+
+
+def test_a_backbone_that_stands_still_is_refused() -> None:
+    space = Space((6,), torch.device("cpu"))
+    with pytest.raises(ClbenchError, match="backbone identity has nothing that trains"):
+        LAF(backbone="identity").build(space)
