@@ -236,7 +236,8 @@ def _learnt(stream: StreamRecord, evals: Sequence[EvalRecord]) -> list[int]:
                 f"{len(updates)} learning updates do not pair off with {len(evals)} evaluation sets"
             )
         return [update.index + 1 for update in updates]
-    taught = {label: update.index + 1 for update in reversed(updates) for label in update.classes}
+    teaching = [update for update in stream.updates if update.kind != "forget"]
+    taught = {label: update.index + 1 for update in reversed(teaching) for label in update.classes}
     return [
         max((taught[label] for label in each.classes), default=each.since)
         if all(label in taught for label in each.classes)

@@ -72,6 +72,10 @@ class Method:
         """Play an update of kind `forget`."""
         raise NotImplementedError(f"{type(self).__name__} does not play forget")
 
+    def replace(self, view: View) -> None:
+        """Play an update of kind `replace`: a newer version, trained on the view, takes over."""
+        raise NotImplementedError(f"{type(self).__name__} does not play replace")
+
     def predict(self, x: Tensor) -> Tensor:
         """Logits [B, classes seen] of inputs [B, ...]."""
         with evaluating(self.model):

@@ -45,6 +45,11 @@ def check_plays(card: Card, stream: Stream) -> None:
             f"{card.name} plays {listing(card.plays)}, but {stream.name} has updates of kind "
             f"{listing(missing)}"
         )
+    if stream.updates and stream.updates[0].kind == "replace":
+        raise ClbenchError(
+            f"{stream.name} begins with an update of kind replace, and there is no model yet; let "
+            "it begin with one of kind learn"
+        )
     check_requests(stream)
     for need in lacking(card, stream):
         if need not in beyond(card, stream):

@@ -23,7 +23,7 @@ def check_requests(stream: Stream) -> None:
 
 def _known(stream: Stream, version: int) -> tuple[IntArray, IntArray]:
     """Ids that a version has learnt at some time, and those of them that it still has."""
-    learned = [u.samples for u in stream.updates[:version] if u.kind == "learn"]
+    learned = [u.samples for u in stream.updates[:version] if u.kind != "forget"]
     every = np.unique(np.concatenate(learned)) if learned else np.zeros(0, dtype=np.int64)
     return every, stream.retained(version)
 

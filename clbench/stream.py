@@ -1,4 +1,4 @@
-"""A stream is a document: which sample ids are learned or forgotten at which update.
+"""A stream is a document: which samples are learned, forgotten or trained on anew at which update.
 
 It holds numpy index arrays and plain values only, no images and no torch. Labels in a stream
 are positions in `class_order`, so a model's outputs grow to the right as classes arrive.
@@ -27,14 +27,18 @@ SplitName = Literal["train", "test"]
 class Update:
     """One step in a model's life.
 
+    At a `replace` update a newer version takes over. It is trained on `samples`, which are all that
+    it may learn from: none comes from the updates before it. With which seed and backbone is the
+    method's affair, so that one stream serves all.
+
     `retained` are the ids that a forget update grants of what is to be kept, where the protocol
     grants any; they are drawn once, here, so that all methods see the same.
     """
 
     index: int
     kind: Kind
-    samples: IntArray  # [n] train ids to learn, or to forget
-    classes: IntArray  # labels first seen here (learn) or hit here (forget)
+    samples: IntArray  # [n] train ids to learn, to forget, or all that a replacement learns from
+    classes: IntArray  # labels first seen here (learn, replace) or hit here (forget)
     task: int | None = None  # only where the protocol gives task ids
     retained: IntArray | None = None
 
@@ -95,14 +99,14 @@ class Stream:
 
     def n_classes(self, version: int) -> int:
         """How many classes a version has seen: the width of its logits."""
-        learned = [u.classes for u in self.updates[:version] if u.kind == "learn"]
+        learned = [u.classes for u in self.updates[:version] if u.kind != "forget"]
         return max((int(classes.max()) + 1 for classes in learned if len(classes)), default=0)
 
     def retained(self, version: int) -> IntArray:
         """Train ids that a version has learned and was not asked to forget, sorted."""
         kept = np.zeros(0, dtype=np.int64)
         for update in self.updates[:version]:
-            combine = np.union1d if update.kind == "learn" else np.setdiff1d
+            combine = np.setdiff1d if update.kind == "forget" else np.union1d
             kept = combine(kept, update.samples)
         return kept
 
