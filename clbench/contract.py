@@ -4,12 +4,12 @@ A check plays a small stream of `clbench.subject` and raises `BrokenContract` wi
 and what would be right.
 """
 
-from clbench.checks import answering, data, forgetting, life
+from clbench.checks import answering, data, forgetting, life, replacing
 from clbench.checks.base import BrokenContract, Check, restoring
 from clbench.method import Method
 from clbench.subject import Subject
 
-__all__ = ["CHECKS", "FORGETTING", "BrokenContract", "Check", "Subject", "checks_of"]
+__all__ = ["CHECKS", "FORGETTING", "REPLACING", "BrokenContract", "Check", "Subject", "checks_of"]
 
 CHECKS: dict[str, Check] = {
     check.__name__: restoring(check)
@@ -39,8 +39,22 @@ FORGETTING: dict[str, Check] = {
         forgetting.forgetting_leaves_the_source_as_it_was,
     )
 }
+REPLACING: dict[str, Check] = {
+    check.__name__: restoring(check)
+    for check in (
+        replacing.replacing_repeats_itself,
+        replacing.replaces_by_what_it_carries,
+        replacing.replacing_reads_only_what_is_granted,
+        replacing.replacing_leaves_the_source_as_it_was,
+    )
+}
 
 
 def checks_of(kind: type[Method]) -> dict[str, Check]:
-    """The checks that apply to a method: those of forgetting if its card plays it."""
-    return CHECKS | (FORGETTING if "forget" in kind.card.plays else {})
+    """The checks that apply to a method: those of forgetting and replacing if its card plays them.
+
+    All methods are checked as they learn.
+    """
+    plays = kind.card.plays
+    forgetting_too = FORGETTING if "forget" in plays else {}
+    return CHECKS | forgetting_too | (REPLACING if "replace" in plays else {})

@@ -154,6 +154,16 @@ def forgetting_stream(card: Card) -> Stream:
     return stream
 
 
+def replacing_stream(card: Card) -> Stream:
+    """Half of classes 0 to 2 of digits, then a newer version of all of classes 0 to 3."""
+    protocol = Protocol(epochs=2, past="all" if "past" in card.needs else "none")
+    generator, order = load("streams", "replacement"), [0, 1, 2, 3]
+    stream: Stream = generator(
+        digits(), "contract", protocol, shares=[0.5, 1.0], classes=[3, 4], order=order
+    )
+    return stream
+
+
 def _imported_again(kind: type[Method]) -> Any:
     # A script's own checks must not run again: it is imported as worker processes import it.
     name = "__mp_main__" if kind.__module__ == "__main__" else kind.__module__

@@ -36,6 +36,10 @@ FINGERPRINTS = {
     "online-digits": "f63889b234d1440760eba9f959c99363ceaafa3a79e700f4e4db2c7637cf8d05",
     "permuted-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "repetition-digits": "2d47e89b9e87f390690d5f697a0bceab88d066b5ab9d0c430f83d9e05179993c",
+    "replace-digits-backbone": "4f7d12236aef921343fffe1a2065dbe828a45b65a865eed1c2fc927512e1fb19",
+    "replace-digits-classes": "48b5fddaefab84a0050dca3ab73ad9cd1638e47bb73da5e3f6de646f56a72d32",
+    "replace-digits-data": "9ac386178a854a217a859e4c33d4cba78d72e3673befc17c5ffc01c249b83bd6",
+    "replace-digits-seed": "1adadf56b2f04be1fd29fdd41a27f1ea11d9ba07ab4e652a901c6c7583fde35a",
     "rotated-digits": "11639834df4528f43394919ca4d3d50bc99ef6e0e44023f109c2baf47e950dc8",
     "si-blurry-digits": "69aea3d7f5c9685cced00016406d53959a292061b7bd3ddf9f6b685fc89b3b8e",
     "split-digits": "e41b7442c2a00166adbd69acc44e905b19b96af729db4ea0ed2954c233687f31",
@@ -71,6 +75,15 @@ SHARED_FINGERPRINTS = {
     "long-tailed-cifar100-150": "a4ad249afc08432abdbcac116e0435ab5906a7ed2c79df7062f43752a75ff20a",
     "online-cifar100-150": "a12f4b35c5fb3b64be5d015fb227ef3ff93288160fbd82b790b2f1a88627449d",
     "repetition-cifar100-150": "7175b6d4332b6a4347956d4972c3ccd062f23b44915438e30e8fceca1b19a126",
+    "replace-cifar100-150-backbone": (
+        "d12c346423b0f8d856736653f27dcb0a88bd5c01e377f31c23335d8660fcefbe"
+    ),
+    "replace-cifar100-150-classes": (
+        "611a11ed0396e0881b275be5a57a9666b01d5699aa2ab1556993a0eec392d35c"
+    ),
+    "replace-cifar100-150-data": (
+        "8dc8d0eb8a54eff435f79c1b39d9ecb084bbf3ff43f8d66c027fe8a1d0d8ed9d"
+    ),
     "si-blurry-cifar100-150": "4cdcd873329203e278ea312b78f03a8e85fc2212a024016c903fac74c459efcc",
     "split-cifar100-150-10": "30e4071f2768f6270968975ac5df0473dd292f1a1a4d1a2e14da462fb98b733f",
     "split-cifar100-150-b50-10": "e5e8b60a2bcc52fa69380a5e544d716a94a480b780c669340038029e42fa509f",

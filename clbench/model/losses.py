@@ -1,8 +1,12 @@
 """Losses that several methods share."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -51,3 +55,39 @@ def sigmoid_distillation(student: Tensor, teacher: Tensor) -> Tensor:
 def _binary(logits: Tensor, targets: Tensor) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
     return loss / max(1, len(logits))
+
+
+def focal_distillation(
+    student: Tensor, teacher: Tensor, right: Tensor, base: float, focus: float, distance: Distance
+) -> Tensor:
+    """Distillation that counts more where the teacher is right, mean over the batch (2011.09161).
+
+    Each sample weighs base + focus where the teacher's answer is `right` [B], base elsewhere. Both
+    logits are [B, C] over the same classes, `distance` gives one number [B] for each sample.
+    """
+    weights = base + focus * right.to(student.dtype)
+    return (weights * distance(student, teacher)).mean()
+
+
+def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(softmax(teacher / T) || softmax(student / T)) of each sample, [B, C] to [B]."""
+    return temperature**2 * F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        reduction="none",
+        log_target=True,
+    ).sum(1)
+
+
+def logit_difference(student: Tensor, teacher: Tensor) -> Tensor:
+    """Half of the mean square difference of logits over classes, [B, C] to [B] (2011.09161)."""
+    return (student - teacher).square().mean(1) / 2
+
+
+def top_logit_difference(student: Tensor, teacher: Tensor, k: int) -> Tensor:
+    """`logit_difference` over the k classes that the teacher's logits are highest on (2205.06265).
+
+    Of fewer classes, over all of them.
+    """
+    highest, classes = teacher.topk(min(k, teacher.shape[1]), dim=1)
+    return logit_difference(student.gather(1, classes), highest)

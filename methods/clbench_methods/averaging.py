@@ -13,9 +13,12 @@ class Averaging(Method):
         name="averaging",
         paper="2109.01903",
         family="merging",
+        plays=("learn", "replace"),
         notes="Rows of the head for new classes have no old value and stay as trained; BatchNorm's "
         "running statistics are interpolated as weights are. The first update is finetuning, also "
-        "on a pretrained backbone, where the paper has its only interpolation.",
+        "on a pretrained backbone, where the paper has its only interpolation. A newer "
+        "version starts from the older one's weights, on all that it may learn from; weights of "
+        "different starts or backbones have no mean that works.",
     )
     tunes = (LEARNING_RATE, Range("alpha", 0.1, 1))
 
@@ -36,3 +39,7 @@ class Averaging(Method):
             step(cross_entropy(self.model(batch.x), batch.y))
         if known:
             interpolate(self.model, old, self.alpha)
+
+    def replace(self, view: View) -> None:
+        """The same, over all that the newer version may learn from."""
+        self.learn(view)

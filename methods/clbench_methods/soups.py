@@ -31,12 +31,14 @@ class Soup(Method):
         name="soup",
         paper="2203.05482",
         family="merging",
+        plays=("learn", "replace"),
         passes="many",
         notes="Members differ in their learning rate and in the order and augmentation of their "
         "batches; the paper's search also varies decay, epochs and augmentations. Each costs a "
         "finetuning. The greedy recipe holds a random part of the update's data out of training "
         "and out of BatchNorm's statistics; batches are smaller by what they lose to it. "
-        "Updates too small for a held-out part are cooked uniformly.",
+        "Updates too small for a held-out part are cooked uniformly. A newer version is cooked "
+        "from the older one's weights, on all that it may learn from; the backbone stays.",
     )
     tunes = (LEARNING_RATE, Range("spread", 1, 10, log=True))
 
@@ -66,6 +68,10 @@ class Soup(Method):
             self._serve(cooked, view, held)
         else:
             self._greedy(cooked, view, held)
+
+    def replace(self, view: View) -> None:
+        """The same, over all that the newer version may learn from."""
+        self.learn(view)
 
     def _rates(self) -> list[float]:
         steps = max(1, self.members - 1)

@@ -8,7 +8,7 @@ from clbench import state
 from clbench.card import read_card
 from clbench.checks.forgetting import begun
 from clbench.conduct import asks_again, keeps
-from clbench.contract import CHECKS, FORGETTING, Subject
+from clbench.contract import CHECKS, FORGETTING, REPLACING, Subject
 from clbench.cost import FlopMeter
 from clbench.plugin import entries
 from clbench.running import load_method
@@ -53,6 +53,17 @@ def test_a_card_says_what_it_forgets_with(method: str) -> None:
     assert reads_retained == ("retained" in subject.card.needs)
     if reads_retained:
         assert subject.card.retained_only != bool(read[request].any())
+
+
+REPLACERS = [
+    name for name, e in entries("methods").items() if "replace" in read_card(e.target).plays
+]
+
+
+@pytest.mark.parametrize("check", REPLACING)
+@pytest.mark.parametrize("method", REPLACERS)
+def test_contract_of_replacing(method: str, check: str) -> None:
+    REPLACING[check](Subject.quick(load_method(method), {}))
 
 
 def beyond_weights(subject: Subject) -> bool:

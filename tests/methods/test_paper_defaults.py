@@ -46,6 +46,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "matching.retain_multiplier": 3,
     },
     "dsimplex": {"vertices": 1024, "weight": 0.1, "scale": 10.0},  # code
+    "elodi": {"members": 8, "top": 10, "weight": 0.4},  # the weight: code
     "er_reptile": {"replay": 0.5, "every": 500, "epsilon": 0.1},
     "fisher_forgetting": {"alpha": 1e-6},  # code
     "fsa": {"ridge": 1.0},
@@ -102,6 +103,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "matching.forget_multiplier": 1,
         "matching.retain_multiplier": 3,
     },
+    "pct": {"base": 1.0, "focus": 5.0, "temperature": 5.0},
     "random_label": {"unlearning.lr": 0.013, "unlearning.epochs": 10} | SPARSE,  # code of SalUn
     "ranpac": {
         "dimensions": 10000,

@@ -73,7 +73,8 @@ OPTIONS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 # Where every training sample, not only some, is learned exactly once.
 WHOLE = {"class_incremental", "blurry", "online", "domain_incremental", "heterogeneous"}
-FORGETS = {"unlearning"}  # held by test_unlearning.py: not all of its updates learn
+# Held by test_unlearning.py and test_replacement.py: not all of their updates learn.
+OTHERS = {"unlearning", "replacement"}
 # The option whose value decides what is drawn, and options that draw.
 DRAWS: dict[str, tuple[str, dict[str, Any]]] = {
     "class_incremental": ("order_seed", {"increment": 2, "order": "random"}),
@@ -110,7 +111,7 @@ def plans(draw: st.DrawFn) -> tuple[str, Stream]:
 
 def test_every_generator_is_held() -> None:
     ours = {name for name, each in entries("streams").items() if each.distribution == "clbench"}
-    assert ours - FORGETS == set(OPTIONS) == set(DRAWS)
+    assert ours - OTHERS == set(OPTIONS) == set(DRAWS)
 
 
 @given(plans())
