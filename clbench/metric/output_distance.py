@@ -5,8 +5,7 @@ samples; public code averages over both, which divides them by C.
 """
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import rel_entr, softmax
+from scipy.special import log_softmax, softmax
 
 from clbench.errors import ClbenchError
 from clbench.metric.base import NotMeasured
@@ -24,9 +23,9 @@ def jensen_shannon(first: AnyFloats, second: AnyFloats) -> FloatArray:
         NotMeasured: there are no samples, or a logit is not a number.
         ClbenchError: shapes differ.
     """
-    p, q = _outputs(first, second)
-    middle = (p + q) / 2
-    nats = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=-1) / 2
+    p, q = (log_softmax(each, axis=-1) for each in _logits(first, second))
+    middle = np.logaddexp(p, q) - np.log(2)  # in logs, where no probability is too small to divide
+    nats = (np.exp(p) * (p - middle) + np.exp(q) * (q - middle)).sum(axis=-1) / 2
     return np.asarray(np.clip(nats / np.log(2), 0, 1))
 
 
@@ -54,7 +53,7 @@ def activation_distance(unlearned: AnyFloats, oracle: AnyFloats) -> float:
     Not the root of the mean square distance, which SUPREME reports under this name.
     Direction: lower; range: [0, sqrt 2]; paper: arXiv:1911.04933.
     """
-    p, q = _outputs(unlearned, oracle)
+    p, q = (softmax(each, axis=-1) for each in _logits(unlearned, oracle))
     return float(np.linalg.norm(p - q, axis=-1).mean())
 
 
@@ -94,7 +93,7 @@ def _shares(predicted: IntArray, classes: IntArray) -> FloatArray:
     return np.stack([(predicted == each).mean(axis=0) for each in classes])
 
 
-def _outputs(first: AnyFloats, second: AnyFloats) -> tuple[FloatArray, FloatArray]:
+def _logits(first: AnyFloats, second: AnyFloats) -> list[FloatArray]:
     if first.shape != second.shape:
         raise ClbenchError(
             "outputs are compared sample by sample and class by class; "
@@ -102,7 +101,7 @@ def _outputs(first: AnyFloats, second: AnyFloats) -> tuple[FloatArray, FloatArra
         )
     if not first.size:
         raise NotMeasured("there are no samples")
-    wide: list[npt.NDArray[np.float64]] = [np.asarray(e, dtype=np.float64) for e in (first, second)]
+    wide: list[FloatArray] = [np.asarray(e, dtype=np.float64) for e in (first, second)]
     if not all(np.isfinite(each).all() for each in wide):
         raise NotMeasured("a logit is not finite: a model has diverged")
-    return softmax(wide[0], axis=-1), softmax(wide[1], axis=-1)
+    return wide
