@@ -65,8 +65,10 @@ def _table(searches: Sequence[Search], budget: Budget) -> Table:
     table = Table(box=HORIZONTALS, show_edge=False, pad_edge=False, title_justify="left")
     heading = f"{searches[0].stream}: {title(objective)} on {tuning.stream}"
     table.title = Text.assemble(heading, (" ON TEST" * budget.on_test, "bold red"))
-    for name in ("method", "trials", "failed", "default", "tuned", "FLOPs"):
-        table.add_column(name, justify="left" if name == "method" else "right")
+    table.add_column("method", overflow="fold")
+    table.add_column("trials")
+    for name in ("default", "tuned", "FLOPs"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("chosen", overflow="fold")
     for search in searches:
         table.add_row(*_row(search, objective))
@@ -76,11 +78,12 @@ def _table(searches: Sequence[Search], budget: Budget) -> Table:
 def _row(search: Search, objective: Metric) -> list[str]:
     tuning = search.tuning()
     default = "–" if tuning.default is None else value_text(objective.unit, tuning.default)
-    chosen = ", ".join(f"{name}={value}" for name, value in search.best.setting.items())
+    spent = str(tuning.used) + f" of {tuning.trials}" * (tuning.used < tuning.trials)
+    failed = f", {tuning.failed} failed" if tuning.failed else ""
+    chosen = "\n".join(f"{name}={value}" for name, value in search.best.setting.items())
     return [
         escape(search.base.method),
-        f"{tuning.used} of {tuning.trials}",
-        str(tuning.failed),
+        spent + failed,
         default,
         value_text(objective.unit, tuning.value),
         value_text("flops", tuning.flops),
