@@ -33,7 +33,8 @@ Metrics = Annotated[
     str | None, typer.Option(help="Metrics, comma-separated, or all; default: the headline ones.")
 ]
 STORES = ("originals", "oracles")  # that runs start from
-OF_RUNS = ("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn")  # alone
+# options of runs alone
+OF_RUNS = ("set_", "config", "tuned", "out", "form", "carry", "probe_every", "relearn", "layers")
 OUT_OF_OUR_HANDS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO)
 
 
@@ -120,7 +121,7 @@ def sweep(
 
 
 @app.command()
-@partial(with_options, without=("out", "tuned", "relearn", "oracles"))
+@partial(with_options, without=("out", "tuned", "relearn", "layers", "oracles"))
 def tune(
     methods: Methods,
     streams: Streams,

@@ -37,6 +37,7 @@ def _traits(record: RunRecord) -> Traits:
         "carry": record.carry,
         "probe_every": record.probe_every,
         "relearn": record.relearn,
+        "layers": record.layers,
         "device": record.device.partition(":")[0],
         "precision": record.precision,
     }

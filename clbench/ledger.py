@@ -7,6 +7,7 @@
         trace.parquet        answers inside the update, if it was probed
         original.json, relearn.json  what attacks bring back of what was forgotten, if asked for
         embeddings.safetensors, state.safetensors, state.json
+        layers.safetensors   outputs of named layers on the samples of the embeddings, if asked for
         cost.json            what is the same in every run: FLOPs, state bytes, samples seen
         clock.json           what is not: seconds, peak memory
         manifest.json        size and SHA-256 of each file above
@@ -46,6 +47,7 @@ DECISIVE: dict[
     "carry": True,
     "probe_every": True,
     "relearn": True,
+    "layers": True,
     "stores": True,
     "precision": True,
 }

@@ -65,6 +65,10 @@ class Options:
         ),
     ] = False
 
+    layers: Annotated[
+        str | None,
+        Option(help="Layers of the model, comma-separated, whose outputs are recorded, too."),
+    ] = None
     originals: Annotated[
         Path | None, Option(help="Store of trained originals (clbench ensemble) to start from.")
     ] = None
@@ -89,6 +93,7 @@ class Options:
             self.originals,
             self.oracles,
             self.relearn,
+            () if self.layers is None else tuple(self.layers.split(",")),
         )
         _reject_strangers([*tables, *_owners(self.set_)], methods)
         cells = [

@@ -98,7 +98,8 @@ class Run:
         self.kind, self.hyperparameters = kind, hyperparameters
         self.device = torch.device(self.record.device)
         self.space = Space(source.train.shape, self.device, self.record.precision)
-        self.questions = Questions.of(stream, source, self.device, self.record.form)
+        form, layers = self.record.form, self.record.layers
+        self.questions = Questions.of(stream, source, self.device, form, layers)
         self.samples, self.labels = self.questions.samples, self.questions.labels
         self.attacker: Attacker | None = None
         if self.record.relearn is not None:

@@ -22,6 +22,7 @@ from clbench.requests import check_requests
 from clbench.settings import Precision
 from clbench.source.base import Source
 from clbench.stream import Stream
+from clbench.tapping import check_layers
 
 LABEL_BYTES = 8
 REFUSALS = {
@@ -92,11 +93,13 @@ def tried(record: RunRecord, stream: Stream, source: Source, kind: type[Method])
 
     Raises:
         ClbenchError: the method cannot be built for these samples, such as for want of layers in
-            its backbone, or the protocol's memory is below the empty model and one sample.
+            its backbone, or has no layer of a name whose outputs are asked for; or the protocol's
+            memory is below the empty model and one sample.
     """
     hyperparameters = json.dumps(record.hyperparameters, sort_keys=True)
     budget = stream.protocol.memory_bytes
-    setup = _SetUp(kind, hyperparameters, source.train.shape, record.precision, budget is not None)
+    shape, weighed = source.train.shape, budget is not None
+    setup = _SetUp(kind, hyperparameters, shape, record.precision, weighed, record.layers)
     found = _trial(setup)
     if budget is not None:
         _check_memory(record, source, found.state_bytes, budget)
@@ -113,6 +116,7 @@ class _SetUp:
     shape: tuple[int, ...]
     precision: Precision
     weighed: bool  # where memory is capped; packing a large state takes seconds
+    layers: tuple[str, ...]  # that are asked for
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def _trial(setup: _SetUp) -> _Trial:
     # Runs are seeded by themselves, and torch's generator is the caller's.
     with torch.random.fork_rng(devices=[]), noting() as pretrained:
         method.build(Space(setup.shape, torch.device("cpu"), setup.precision))
+    check_layers(method, setup.layers)
     packed = state.pack(method.state()) if setup.weighed else {}
     return _Trial(sum(map(len, packed.values())), tuple(pretrained))
 

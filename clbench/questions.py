@@ -9,12 +9,14 @@ from safetensors.torch import save
 
 from clbench import answers, prediction
 from clbench.cost import FlopMeter
+from clbench.layerfile import LAYERS, SAMPLES
 from clbench.method import Method
 from clbench.prober import Prober
 from clbench.samples import Samples
 from clbench.settings import Form
 from clbench.source.base import IntArray, Source
 from clbench.stream import SplitName, Stream
+from clbench.tapping import Taps
 
 Files = dict[str, bytes]
 
@@ -24,7 +26,7 @@ class Questions:
     """The evaluation samples of a stream, and the probe whose embeddings are kept.
 
     `labels` are those of the stream, `probe` [n] ids of the test split, `form` what is kept of
-    predictions.
+    predictions, `layers` those of the model whose outputs on the probe are kept, too.
     """
 
     stream: Stream
@@ -32,9 +34,17 @@ class Questions:
     samples: Mapping[SplitName, Samples]
     probe: IntArray
     form: Form
+    layers: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, stream: Stream, source: Source, device: torch.device, form: Form) -> "Questions":
+    def of(
+        cls,
+        stream: Stream,
+        source: Source,
+        device: torch.device,
+        form: Form,
+        layers: tuple[str, ...] = (),
+    ) -> "Questions":
         """The questions that a stream puts, its samples on a device."""
         mapping = stream.label_map(len(source.classes))
         labels: dict[SplitName, IntArray] = {
@@ -42,7 +52,7 @@ class Questions:
             "test": mapping[source.test.y],
         }
         samples = {n: Samples(source.split(n).x, found, device) for n, found in labels.items()}
-        return cls(stream, labels, samples, answers.probe_ids(stream), form)
+        return cls(stream, labels, samples, answers.probe_ids(stream), form, layers)
 
     def answered(
         self, method: Method, version: int, meter: FlopMeter, prober: Prober | None = None
@@ -52,14 +62,19 @@ class Questions:
         with torch.inference_mode(), meter:
             where = f"{who}.predict at version {version}"
             logits = self._logits(method, version, where, meter)
-            found = answers.embed(
-                method.embed, self.samples["test"], self.probe, version, who, meter
-            )
+            taps = Taps(method, self.layers)
+            with taps:
+                found = answers.embed(
+                    method.embed, self.samples["test"], self.probe, version, who, meter
+                )
         asked = answers.asked_of(self.stream, self.labels, version)
-        probe = {"embeddings": found, "samples": torch.from_numpy(self.probe)}
+        samples = torch.from_numpy(self.probe)
+        probe = {"embeddings": found, "samples": samples}
+        layers = {**taps.tensors(len(self.probe)), SAMPLES: samples}
         return {
             "predictions.parquet": prediction.to_parquet(asked, logits, self.form),
             "embeddings.safetensors": save(probe),
+            **({LAYERS: save(layers)} if self.layers else {}),
             **(prober.record(self.stream, self.labels, logits) if prober else {}),
         }
 

@@ -126,6 +126,7 @@ class RunRecord(_Part):
     carry: bool  # the method was rebuilt from its state after every update
     probe_every: int | None = Field(None, ge=1)  # steps between probes inside an update
     relearn: int | None = Field(None, ge=1)  # recipe of attacks on what was forgotten
+    layers: tuple[str, ...] = ()  # of the model, whose outputs on the probe were recorded, too
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1)
@@ -137,8 +138,9 @@ class RunRecord(_Part):
     def _chosen(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what is off: a run without probes reads as runs did before there were any."""
         content: dict[str, Any] = handler(self)
-        if not content.get("stores"):
-            content.pop("stores", None)
+        for name in ("stores", "layers"):
+            if not content.get(name):
+                content.pop(name, None)
         for name in ("probe_every", "relearn"):
             if content.get(name) is None:
                 content.pop(name, None)
@@ -175,6 +177,7 @@ class RunRecord(_Part):
         parts += [] if self.tuning is None else [{"tuning": self.tuning.budget, "as": self.tuned}]
         parts += [] if self.probe_every is None else [{"probe_every": self.probe_every}]
         parts += [] if self.relearn is None else [{"relearn": self.relearn}]
+        parts += [{"layers": self.layers}] if self.layers else []
         exclude = set() if with_seed else {"rows"}
         parts += [store.model_dump(exclude=exclude) for store in self.stores]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

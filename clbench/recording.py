@@ -64,6 +64,7 @@ def run_record(
         carry=_carry(kind, settings),
         probe_every=settings.probe_every,
         relearn=RECIPE if settings.relearn else None,
+        layers=settings.layers,
         device=settings.device,
         precision=settings.precision,
         stores=starts_of(method, stream, source, seed, settings).records,

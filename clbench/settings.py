@@ -19,11 +19,12 @@ class Settings:
     the method can be made anew.
     `probe_every`: so many steps apart the method is asked inside updates, too (None: never).
     `relearn`: what was forgotten is attacked after the last forget update (`clbench.relearning`).
+    `layers`: those of the model whose outputs on the probe samples are recorded, too.
     `originals`, `oracles`: stores that methods take trained models from, where those are what they
     would train (`clbench.ensemble.starting`).
 
     Raises:
-        ClbenchError: `probe_every` is not positive.
+        ClbenchError: `probe_every` is not positive, or a layer is named twice or not at all.
     """
 
     form: Form = "compact"
@@ -35,7 +36,12 @@ class Settings:
     originals: Path | None = None
     oracles: Path | None = None
     relearn: bool = False
+    layers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.probe_every is not None and self.probe_every < 1:
             raise ClbenchError(f"probe_every is {self.probe_every}; it must be 1 or more steps")
+        if not all(self.layers) or len(set(self.layers)) < len(self.layers):
+            raise ClbenchError(
+                f"--layers is {','.join(self.layers)!r}; name each layer once, with commas between"
+            )

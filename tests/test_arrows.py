@@ -21,6 +21,7 @@ RIGHT = ("metric", "evidence", "reading", "measure", "score", "statistics", "sum
 RIGHT += ("pairing", "label", "report", "tracing")
 LEFT += ("tunable", "ensemble")
 LEFT += ("relearning", "relearnfile")
+LEFT += ("layerfile", "tapping")
 LEFT += ("protocol", "serving", "grants", "requests", "retraining", "questions", "books")
 RIGHT += ("alike",)
 RIGHT += ("given", "relearnt")
@@ -29,7 +30,7 @@ RIGHT += ("by_set", "recipes")
 PLAYERS = ("play", "view", "method", "model", "memory", "answers", "cost", "state", "samples")
 PLAYERS += ("augment", "running", "sweep", "studying", "contract", "subject")
 PLAYERS += ("prober", "serving", "questions", "books", "checks")
-PLAYERS += ("interop", "counter", "live", "spending", "relearning")
+PLAYERS += ("tapping", "interop", "counter", "live", "spending", "relearning")
 
 
 def modules() -> dict[str, Path]:
@@ -115,7 +116,7 @@ def test_metrics_are_handed_arrays_and_fetch_nothing(module: str) -> None:
 
 
 DOCUMENTS = ("stream", "document", "ledger", "record", "prediction", "panel", "tracefile")
-DOCUMENTS += ("relearnfile", "protocol", "grants", "requests", "retraining")
+DOCUMENTS += ("relearnfile", "layerfile", "protocol", "grants", "requests", "retraining")
 
 
 @pytest.mark.parametrize("module", of(DOCUMENTS))

@@ -27,6 +27,7 @@ def command(records: Sequence[RunRecord]) -> str:
     words += ["--bf16"] * (record.precision == "bfloat16") + ["--no-carry"] * (not record.carry)
     words += ["--probe-every", str(record.probe_every)] if record.probe_every else []
     words += ["--relearn"] * bool(record.relearn)
+    words += ["--layers", ",".join(record.layers)] if record.layers else []
     return _lines(words)
 
 
