@@ -29,6 +29,7 @@ SECTIONS = {
     "startup": "the command line",
     "scoring": "a thousand runs",
     "unlearning": "metrics of many models beside loops over points",
+    "similarity": "representations of 10,000 samples",
 }
 MODULES = {"scoring": "archive"}
 PEERS = Path(".venv-bench")

@@ -13,7 +13,6 @@ from clbench.metric.similarity.pairs import (
     Unfit,
     centred,
     check_pair,
-    in_few_dimensions,
 )
 
 BLOCK = 512  # samples whose distances to all others are held at once
@@ -35,7 +34,7 @@ def distance_correlation(first: Floats, second: Floats) -> float:
     """
     check_pair(first, second)
     n = len(first)
-    sides = [in_few_dimensions(centred(each)) for each in (first, second)]
+    sides = [centred(each) for each in (first, second)]
     rows: list[FloatArray] = []
     totals = np.zeros(3)
     for a, b in zip(*map(_distances, sides), strict=True):
@@ -62,7 +61,7 @@ def rsa(first: Floats, second: Floats) -> float:
         Unfit: all samples are equally far apart.
     """
     check_pair(first, second)
-    one, two = (_ranks(_pairs(in_few_dimensions(centred(each)))) for each in (first, second))
+    one, two = (_ranks(_pairs(centred(each))) for each in (first, second))
     one -= one.mean()
     two -= two.mean()
     lengths = np.linalg.norm(one) * np.linalg.norm(two)
@@ -119,7 +118,7 @@ def _pairs(x: FloatArray) -> FloatArray:
 
 def _ranks(values: FloatArray) -> FloatArray:
     """The rank of each value, equal ones at the mean of theirs."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     counts = np.diff(np.append(starts, len(values)))

@@ -16,6 +16,7 @@ from clbench.metric.similarity.pairs import FloatArray, Floats, IntArray, Unfit,
 
 K = 10
 BLOCK = 1024  # samples whose similarities to all others are held at once
+GROUP = 32  # samples of which only the nearest is looked at first
 
 
 def knn_jaccard(first: Floats, second: Floats, k: int = K) -> float:
@@ -86,11 +87,24 @@ def _directions(values: Floats) -> npt.NDArray[np.float32]:
 
 def _nearest(directions: npt.NDArray[np.float32], k: int) -> Iterator[IntArray]:
     """[block, k] the nearest of the samples of a block, in no order."""
-    for start in range(0, len(directions), BLOCK):
-        cosines = directions[start : start + BLOCK] @ directions.T
+    n = len(directions)
+    filled = np.pad(directions, ((0, -n % GROUP), (0, 0)))
+    for start in range(0, n, BLOCK):
+        cosines = directions[start : start + BLOCK] @ filled.T
         rows = np.arange(len(cosines))
         cosines[rows, start + rows] = -np.inf
-        yield np.argpartition(cosines, -k, axis=1)[:, -k:]
+        cosines[:, n:] = -np.inf
+        yield _largest(cosines, k)
+
+
+def _largest(cosines: npt.NDArray[np.float32], k: int) -> IntArray:
+    """[rows, k] the columns with the largest values, which lie in the k best groups of columns."""
+    width = cosines.shape[1] // GROUP
+    best = cosines.reshape(len(cosines), GROUP, width).max(axis=1)
+    groups = np.argpartition(best, -min(k, width), axis=1)[:, -k:]
+    columns = (groups[:, :, None] + width * np.arange(GROUP)).reshape(len(cosines), -1)
+    among = np.take_along_axis(cosines, columns, axis=1)
+    return np.take_along_axis(columns, np.argpartition(among, -k, axis=1)[:, -k:], axis=1)
 
 
 def _choose(n: int, k: IntArray) -> FloatArray:

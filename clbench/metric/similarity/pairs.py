@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import qr
 
 from clbench.errors import ClbenchError
 from clbench.metric.base import NotMeasured
@@ -91,4 +92,6 @@ def centred(values: Floats) -> FloatArray:
 def in_few_dimensions(values: FloatArray) -> FloatArray:
     """The same points [n, d], up to a rotation, in at most n dimensions."""
     n, d = values.shape
-    return values if d <= n else np.linalg.qr(values.T)[1].T
+    if d <= n:
+        return values
+    return np.asarray(qr(values.T, mode="r", check_finite=False)[0][:n].T)
