@@ -13,9 +13,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import unknown
+from clbench.errors import ClbenchError, unknown
+from clbench.galleries import read_galleries
 from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
+from clbench.metric.compatibility import compatibility_matrix
 from clbench.metric.flip_table import FlipTable, flip_table
 from clbench.metric.trace import Trace
 from clbench.reading import Clock, Columns, Cost, read_answers, read_each
@@ -178,6 +180,30 @@ class Evidence:
         return _fixed(self._last["logsumexp"].astype(np.float64) - self._last["label_logit"])
 
     @cached_property
+    def right_probability(self) -> tuple[FloatArray, ...]:
+        """[V] of [n_v]: probability that version v gives to the right label."""
+        return tuple(_fixed(_right_probability(table)) for table in self._tables)
+
+    @cached_property
+    def galleries(self) -> tuple[npt.NDArray[np.floating], ...]:
+        """[V] of [n, d_v]: embeddings of the probe, test samples that all versions embed."""
+        return tuple(map(_fixed, self._embedded[0]))
+
+    @cached_property
+    def gallery_labels(self) -> IntArray:
+        """[n] labels of the probe."""
+        ids, first = np.unique(self.samples, return_index=True)
+        probe = self._embedded[1]
+        if not np.isin(probe, ids).all():
+            raise ClbenchError(f"{self.path}: embeddings are of samples that no version was asked")
+        return _fixed(self.labels[first[np.searchsorted(ids, probe)]])
+
+    @cached_property
+    def compatibility(self) -> FloatArray:
+        """[T, T] retrieval between versions 1 .. T; see `clbench.metric.compatibility`."""
+        return _fixed(compatibility_matrix(self.galleries, self.gallery_labels))
+
+    @cached_property
     def trace(self) -> Trace:
         """Accuracies [P, E] inside updates and at their ends, probe by probe."""
         if not self.probed:
@@ -216,6 +242,10 @@ class Evidence:
         """[V] columns of each version's answers to the test sets."""
         return read_answers(self._ledger, self._versions, "test")
 
+    @cached_property
+    def _embedded(self) -> tuple[tuple[npt.NDArray[np.floating], ...], IntArray]:
+        return read_galleries(self._ledger, self._versions)
+
     @property
     def _last(self) -> Columns:
         return self._tables[-1]
@@ -225,6 +255,11 @@ def _fixed(array: Array) -> Array:
     """The array, no longer writeable."""
     array.flags.writeable = False
     return array
+
+
+def _right_probability(table: Columns) -> FloatArray:
+    below = table["label_logit"].astype(np.float64) - table["logsumexp"]
+    return np.asarray(np.exp(np.minimum(below, 0)))  # rounding may have put it above
 
 
 def _learnt(stream: StreamRecord, evals: Sequence[EvalRecord]) -> list[int]:

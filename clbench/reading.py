@@ -14,8 +14,8 @@ Columns = dict[str, npt.NDArray[Any]]
 File = TypeVar("File", bound=BaseModel)
 
 PREDICTIONS = "predictions.parquet"
-ASKED = ["eval", "sample", "label", "predicted"]
-LAST = [*ASKED, "label_logit", "logsumexp", "top_logit"]
+ASKED = ["eval", "sample", "label", "predicted", "label_logit", "logsumexp"]
+LAST = [*ASKED, "top_logit"]
 
 
 class Cost(BaseModel):

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from scipy.special import log_softmax, softmax
 
 from clbench.errors import ClbenchError
@@ -11,7 +12,7 @@ from clbench.evidence import Evidence
 from clbench.ledger import Ledger
 from clbench.metric import NotMeasured
 from clbench.metric.flip_table import FlipTable
-from fakes import answers, labels_of, random_run, stream_record, write_run
+from fakes import answers, labels_of, random_run, stream_record, write_run, write_version
 
 STREAM = stream_record(classes=[(0, 1), (2, 3)], sizes=[4, 2])  # labels 0 1 0 1 2 3
 
@@ -60,6 +61,51 @@ def test_confidence_and_likelihood_are_those_of_the_softmax_of_the_logits(tmp_pa
     np.testing.assert_allclose(evidence.confidence, softmax(logits[-1], 1).max(1), rtol=1e-5)
     expected = -log_softmax(logits[-1], axis=1)[np.arange(6), labels]
     np.testing.assert_allclose(evidence.nll, expected, rtol=1e-5)
+
+
+def test_the_right_label_has_its_probability_at_every_version(tmp_path):
+    rng = np.random.default_rng(0)
+    logits = [rng.normal(size=(n, 4)).astype(np.float32) for n in (0, 4, 6)]
+    found = Evidence(write_run(tmp_path, STREAM, logits)).right_probability
+    for each, mine in zip(logits, found, strict=True):
+        expected = softmax(each, axis=1)[np.arange(len(each)), labels_of(STREAM)[: len(each)]]
+        np.testing.assert_allclose(mine, expected, rtol=1e-5)
+    assert found[-1].max() <= 1
+
+
+def embedded(tmp_path, *versions) -> Ledger:
+    """The run with embeddings, [n, d] of test samples 5, 0, 3 and 1."""
+    ids = np.array([5, 0, 3, 1])
+    run = write_run(tmp_path, STREAM, [])
+    logits = answers(STREAM, [], [0] * 4, [0] * 6)
+    for version, (each, values) in enumerate(zip(logits, versions, strict=True)):
+        write_version(run, version, each)
+        content = {"embeddings": np.float32(values), "samples": ids[: len(values)]}
+        rewrite(run, version, "embeddings.safetensors", save(content))
+    return run
+
+
+def test_embeddings_are_galleries_with_the_labels_of_their_samples(tmp_path):
+    evidence = Evidence(embedded(tmp_path, np.zeros((4, 2)), np.ones((4, 2)), np.eye(4)))
+    assert [each.shape for each in evidence.galleries] == [(4, 2), (4, 2), (4, 4)]
+    assert evidence.gallery_labels.tolist() == [3, 0, 1, 1]
+
+
+def test_a_run_without_embeddings_has_no_galleries(run):
+    with pytest.raises(NotMeasured, match="version 0 holds no embeddings"):
+        _ = Evidence(run).galleries
+
+
+def test_galleries_of_other_samples_are_refused(tmp_path):
+    run = embedded(tmp_path, np.zeros((4, 2)), np.ones((3, 2)), np.ones((4, 2)))
+    with pytest.raises(ClbenchError, match="is of other samples than that of version 0"):
+        _ = Evidence(run).galleries
+
+
+def test_galleries_that_are_not_finite_are_refused(tmp_path):
+    run = embedded(tmp_path, np.zeros((4, 2)), np.full((4, 2), np.nan), np.ones((4, 2)))
+    with pytest.raises(ClbenchError, match="values that are not finite"):
+        _ = Evidence(run).galleries
 
 
 def test_a_sure_answer_has_confidence_1_and_not_above(tmp_path):

@@ -90,6 +90,48 @@ class FlipTable:
         return _ratio(self.nf, self.nf + self.ws + self.wd, "the new model was never wrong")
 
     @property
+    def relative_positive_flip_rate(self) -> float:
+        """PFR / (err_old * acc_new): 1 if the models were right independently."""
+        wrong, right = self.pf + self.ws + self.wd, self.pf + self.rr
+        why = "the old model was never wrong" if not wrong else "the new model was never right"
+        return _ratio(self.pf * self.n, wrong * right, why)
+
+    @property
+    def positive_flip_impact(self) -> float:
+        """PF / (PF + RR): new right answers that are gains (Cai et al. 2022)."""
+        return _ratio(self.pf, self.pf + self.rr, "the new model was never right")
+
+    @property
+    def win_loss_ratio(self) -> float:
+        """PF / NF: gains for each loss (Milani Fard et al. 2016)."""
+        return _ratio(self.pf, self.nf, "there was no negative flip")
+
+    @property
+    def negative_flip_rate_mc(self) -> float:
+        """(NF + WD) / n: wrong, and not as before (Echterhoff et al. 2024)."""
+        return self._share(self.nf + self.wd)
+
+    @property
+    def excess_negative_flip_rate(self) -> float:
+        """NFR minus the least that the two accuracies force: min(NF, PF) / n."""
+        return self._share(min(self.nf, self.pf))
+
+    @property
+    def both_right_rate(self) -> float:
+        """RR / n."""
+        return self._share(self.rr)
+
+    @property
+    def same_error_rate(self) -> float:
+        """WS / n: both wrong, with one answer."""
+        return self._share(self.ws)
+
+    @property
+    def changed_error_rate(self) -> float:
+        """WD / n: both wrong, with another answer each."""
+        return self._share(self.wd)
+
+    @property
     def churn(self) -> float:
         """(NF + PF + WD) / n: the share of answers that changed (Milani Fard et al. 2016)."""
         return self._share(self.nf + self.pf + self.wd)

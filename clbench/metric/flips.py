@@ -44,6 +44,69 @@ def negative_flip_impact(flips: Sequence[FlipTable]) -> float:
     return pooled(flips).negative_flip_impact
 
 
+@metric(direction="higher", range=(0, float("inf")), paper="arXiv:2011.09161", unit="ratio")
+def relative_positive_flip_rate(flips: Sequence[FlipTable]) -> float:
+    """Positive flips relative to two models of the same accuracies that are right independently.
+
+    PFR / (err_old * acc_new). Not measured where the old model was never wrong or the new one never
+    right.
+    """
+    return pooled(flips).relative_positive_flip_rate
+
+
+@metric(direction="higher", range=(0, 1), paper="arXiv:2202.02976")
+def positive_flip_impact(flips: Sequence[FlipTable]) -> float:
+    """Share of the right answers after an update that were wrong before: PF / (PF + RR)."""
+    return pooled(flips).positive_flip_impact
+
+
+@metric(
+    direction="higher",
+    range=(0, float("inf")),
+    paper="NeurIPS 2016, Launch and Iterate",
+    unit="ratio",
+)
+def win_loss_ratio(flips: Sequence[FlipTable]) -> float:
+    """Answers that updates turned right for each that they turned wrong: PF / NF."""
+    return pooled(flips).win_loss_ratio
+
+
+@metric(direction="lower", range=(0, 1), paper="arXiv:2407.09435")
+def negative_flip_rate_mc(flips: Sequence[FlipTable]) -> float:
+    """Share of answers that are wrong after an update and were another before: (NF + WD) / n.
+
+    A changed error is a regression, too, to those who had learnt to live with the old one.
+    """
+    return pooled(flips).negative_flip_rate_mc
+
+
+@metric(direction="lower", range=(0, 0.5), paper="arXiv:2011.09161")
+def excess_negative_flip_rate(flips: Sequence[FlipTable]) -> float:
+    """Negative flips beyond those that the change of accuracy forces: min(NF, PF) / n.
+
+    NFR - max(0, err_new - err_old), the accuracies being those over all updates.
+    """
+    return pooled(flips).excess_negative_flip_rate
+
+
+@metric(direction="higher", range=(0, 1), paper="arXiv:2011.09161")
+def both_right_rate(flips: Sequence[FlipTable]) -> float:
+    """Share of answers that were right before an update and after it: RR / n."""
+    return pooled(flips).both_right_rate
+
+
+@metric(direction="lower", range=(0, 1), paper="arXiv:2407.09435")
+def same_error_rate(flips: Sequence[FlipTable]) -> float:
+    """Share of answers that an update left wrong as they were: WS / n."""
+    return pooled(flips).same_error_rate
+
+
+@metric(direction="lower", range=(0, 1), paper="arXiv:2407.09435")
+def changed_error_rate(flips: Sequence[FlipTable]) -> float:
+    """Share of answers that an update turned from wrong to wrong in another way: WD / n."""
+    return pooled(flips).changed_error_rate
+
+
 @metric(direction="lower", range=(0, 1), paper="NeurIPS 2016, Launch and Iterate")
 def churn(flips: Sequence[FlipTable]) -> float:
     """Share of answers that an update changed, right or wrong: (NF + PF + WD) / n."""

@@ -152,3 +152,49 @@ def test_the_error_of_the_change_is_that_of_the_mean_of_the_paired_differences(t
 def test_answers_and_labels_must_pair_off():
     with pytest.raises(ClbenchError, match=r"labels have shape \(3,\), old answers \(3,\), .*2"):
         flip_table(np.zeros(3, int), np.zeros(3, int), np.zeros(2, int))
+
+
+@given(tables)
+def test_the_five_shares_are_all_there_is(t):
+    shares = (t.both_right_rate, t.negative_flip_rate, t.positive_flip_rate)
+    assert sum(shares) + t.same_error_rate + t.changed_error_rate == pytest.approx(1)
+
+
+@given(tables)
+def test_changed_wrong_answers_and_gains_are_all_churn(t):
+    assert t.churn == pytest.approx(t.positive_flip_rate + t.negative_flip_rate_mc)
+
+
+@given(tables)
+def test_excess_flips_are_those_above_the_least_that_accuracies_force(t):
+    low, _ = t.negative_flip_rate_bounds
+    assert t.excess_negative_flip_rate == pytest.approx(t.negative_flip_rate - low, abs=1e-12)
+
+
+def test_gains_mirror_losses():
+    """Exchange of old and new turns each measure of losses into that of gains."""
+    t = FlipTable(nf=3, pf=5, rr=40, ws=2, wd=1)
+    back = FlipTable(nf=5, pf=3, rr=40, ws=2, wd=1)
+    assert t.positive_flip_impact == 5 / 45
+    assert t.win_loss_ratio == 5 / 3
+    assert t.relative_positive_flip_rate == pytest.approx((5 / 51) / ((8 / 51) * (45 / 51)))
+    assert back.negative_flip_rate == t.positive_flip_rate
+
+
+def test_models_that_are_right_independently_have_relative_rates_of_1():
+    t = FlipTable(rr=56, nf=14, pf=24, ws=2, wd=4)  # right on 70 % and on 80 %
+    assert t.relative_positive_flip_rate == pytest.approx(1)
+    assert t.relative_negative_flip_rate == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("t", "name"),
+    [
+        (FlipTable(rr=3), "win_loss_ratio"),
+        (FlipTable(rr=3), "relative_positive_flip_rate"),
+        (FlipTable(nf=3), "positive_flip_impact"),
+    ],
+)
+def test_shares_of_nothing_are_not_measured(t, name):
+    with pytest.raises(NotMeasured):
+        getattr(t, name)
