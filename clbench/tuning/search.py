@@ -102,6 +102,10 @@ class Search:
         paths = tuple(str(ledger.path) for ledger in ledgers)
         self.trials.append(Trial(number, setting, value, why, sum(map(_flops, ledgers)), paths))
 
+    def refuse(self, number: int, setting: Setting, why: str) -> None:
+        """Note a trial that cannot be played."""
+        self.trials.append(Trial(number, setting, None, why, 0, ()))
+
     def check_worth(self) -> None:
         """Stop a search that only fails: it is not worth the rest of the budget.
 

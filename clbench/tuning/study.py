@@ -16,6 +16,7 @@ from clbench.sweep import DIED, Cell, Outcome
 from clbench.tuning.applying import tuning_stream
 from clbench.tuning.appraisal import judged, oracle_cells
 from clbench.tuning.search import Budget, Search
+from clbench.tuning.space import Setting
 
 STARTUP = 10  # trials of TPE that are drawn without looking at values, so all in one round
 
@@ -84,6 +85,22 @@ def _rounds(budget: Budget) -> Iterator[range]:
     yield from (range(number, number + 1) for number in range(first, budget.trials))
 
 
+def _refused(search: Search, number: int, setting: Setting) -> bool:
+    """Note a setting that cannot be, such as more layers than there are, as a trial that failed.
+
+    Raises:
+        ClbenchError: it is the one that the search starts from: the user's, to be put right.
+    """
+    try:
+        planned(search.cells(setting)[0])
+    except ClbenchError as error:
+        if number == 0:
+            raise
+        search.refuse(number, setting, str(error))
+        return True
+    return False
+
+
 def _play(searches: Sequence[Search], numbers: range, processes: int, title: str) -> None:
     """Play some trials of all searches, and tell each what came of its own."""
     asked = [
@@ -92,16 +109,16 @@ def _play(searches: Sequence[Search], numbers: range, processes: int, title: str
         for search in searches
         if number < search.length
     ]
-    if not asked:
-        return
+    asked = [trial for trial in asked if not _refused(*trial)]
     batches = [search.cells(setting) for search, _, setting in asked]
     cells = [cell for batch in batches for cell in batch]
     last = f"{numbers[0] + 1}" + f" to {numbers[-1] + 1}" * (len(numbers) > 1)
-    outcomes = iter(_made(cells, processes, f"trial {last} {title}, "))
+    outcomes = iter(_made(cells, processes, f"trial {last} {title}, ") if cells else ())
     for (search, number, setting), batch in zip(asked, batches, strict=True):
         made = [next(outcomes) for _ in batch]
         if any(outcome.error == DIED for outcome in made):
             raise ClbenchError(f"trial {number + 1} of {search.base.method}: {DIED}")
         search.tell(number, setting, made)
     for search in searches:
+        search.trials.sort(key=lambda trial: trial.number)
         search.check_worth()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from clbench.errors import ClbenchError
-from clbench.method import Card, Choice, Field, Range
+from clbench.method import Card, Choice, Field, Range, Space
 from clbench_methods.nmc import NMC
 
 BEST = 0.3
@@ -49,6 +49,18 @@ class Diverges(Peaked):
         if self.x > 0.5:
             raise ClbenchError("training diverged")
         return super().predict(inputs)
+
+
+class Picky(Peaked):
+    """Cannot be built above 0.6."""
+
+    card = Card(name="picky", paper="none", family="test")
+    x: float = Field(0.5, ge=0, le=1)
+
+    def build(self, space: Space) -> None:
+        super().build(space)
+        if self.x > 0.6:
+            raise ClbenchError(f"x is {self.x}; 0.6 at most")
 
 
 class Hopeless(Diverges):

@@ -18,8 +18,8 @@ from clbench.tuning.study import load_objective, tune
 
 FILE = Path(__file__).with_name("searched_methods.py")
 SOURCE = "synthetic,per_class=40,test_per_class=2,dim=4"
-PEAKED, MIXED, DIVERGES, HOPELESS = (
-    f"{FILE}:{name}" for name in ("Peaked", "Mixed", "Diverges", "Hopeless")
+PEAKED, MIXED, PICKY, DIVERGES, HOPELESS = (
+    f"{FILE}:{name}" for name in ("Peaked", "Mixed", "Picky", "Diverges", "Hopeless")
 )
 
 
@@ -75,6 +75,21 @@ class TestTheSearch:
         assert found.trials[0].why == "training diverged"
         assert found.tuning().default is None
         assert found.best.setting["x"] <= 0.5
+
+    def test_a_setting_that_is_refused_is_a_trial_that_failed(self, tmp_path: Path) -> None:
+        (found,) = search(tmp_path, PICKY)
+        refused = [trial for trial in found.trials if trial.setting["x"] > 0.6]
+        assert refused
+        assert {(t.value, t.runs, t.why[-11:]) for t in refused} == {(None, (), "0.6 at most")}
+        assert [trial.number for trial in found.trials] == list(range(12))
+        assert found.best.setting["x"] <= 0.6
+
+    def test_the_setting_it_starts_from_is_refused_at_once(self, tmp_path: Path) -> None:
+        cells = Options(out=tmp_path, source=SOURCE, set_=["x=0.7"]).cells(
+            [PICKY], ["split-digits"], [0]
+        )
+        with pytest.raises(ClbenchError, match=r"x is 0.7; 0.6 at most"):
+            tune(cells, Budget(2, load_objective("final_accuracy"), (0,)), 1)
 
     def test_a_method_that_only_fails_stops_it(self, tmp_path: Path) -> None:
         complaint = "none of 10 trials of .*Hopeless on split-digits.tuning has a value: training"
