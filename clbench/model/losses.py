@@ -70,8 +70,8 @@ def focal_distillation(
 
 
 def softened_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(softmax(teacher / T) || softmax(student / T)) of each sample, [B, C] to [B]."""
-    return temperature**2 * F.kl_div(
+    """KL(softmax(teacher / T) || softmax(student / T)) of each sample, [B, C] to [B]."""
+    return F.kl_div(
         F.log_softmax(student / temperature, dim=1),
         F.log_softmax(teacher / temperature, dim=1),
         reduction="none",

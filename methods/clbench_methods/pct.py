@@ -25,12 +25,12 @@ class PCT(Method):
         family="compatibility",
         plays=("learn", "replace"),
         notes="The older model teaches the classes that it knows, in eval mode, on the batches as "
-        "augmented for the newer. The paper tunes strength; 1 is ours. Divergences carry the "
+        "augmented for the newer. The paper tunes strength; 1 is ours. Divergences carry no "
         "factor T^2. Learn updates finetune.",
     )
     tunes = (
         LEARNING_RATE,
-        Range("strength", 0.01, 10, log=True),
+        Range("strength", 0.1, 100, log=True),
         Range("focus", 1, 20, log=True),
     )
 
