@@ -192,11 +192,12 @@ class Evidence:
     @cached_property
     def gallery_labels(self) -> IntArray:
         """[n] labels of the probe."""
-        ids, first = np.unique(self.samples, return_index=True)
-        probe = self._embedded[1]
-        if not np.isin(probe, ids).all():
-            raise ClbenchError(f"{self.path}: embeddings are of samples that no version was asked")
-        return _fixed(self.labels[first[np.searchsorted(ids, probe)]])
+        return _fixed(self.labels[self._gallery_rows])
+
+    @cached_property
+    def gallery_learnt(self) -> IntArray:
+        """[n] the first version that has learnt each sample of the probe."""
+        return _fixed(np.repeat(self.learnt, self.sizes)[self._gallery_rows])
 
     @cached_property
     def compatibility(self) -> FloatArray:
@@ -241,6 +242,15 @@ class Evidence:
     def _tables(self) -> tuple[Columns, ...]:
         """[V] columns of each version's answers to the test sets."""
         return read_answers(self._ledger, self._versions, "test")
+
+    @cached_property
+    def _gallery_rows(self) -> IntArray:
+        """[n] where each sample of the probe is first among the questions to the last version."""
+        ids, first = np.unique(self.samples, return_index=True)
+        probe = self._embedded[1]
+        if not np.isin(probe, ids).all():
+            raise ClbenchError(f"{self.path}: embeddings are of samples that no version was asked")
+        return np.asarray(first[np.searchsorted(ids, probe)])
 
     @cached_property
     def _embedded(self) -> tuple[tuple[npt.NDArray[np.floating], ...], IntArray]:

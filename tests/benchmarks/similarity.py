@@ -55,24 +55,22 @@ def run() -> Iterator[Result]:
 
 
 def by_grams(x: Table, y: Table) -> float:
-    """Debiased CKA from matrices over pairs of samples, by the U-statistic of Song et al. 2012."""
-    k, other = (_gram(each) for each in (x, y))
-    own = _u_statistic(k, k), _u_statistic(other, other)
-    return _u_statistic(k, other) / sqrt(own[0] * own[1])
+    """Debiased CKA from U-centred matrices over pairs of samples, as public code has it."""
+    k, other = (_u_centred(each) for each in (x, y))
+    return float(np.vdot(k, other) / sqrt(np.vdot(k, k) * np.vdot(other, other)))
 
 
-def _gram(values: Table) -> npt.NDArray[np.float64]:
+def _u_centred(values: Table) -> npt.NDArray[np.float64]:
     wide = values.astype(np.float64)
-    wide -= wide.mean(axis=0)
-    found = wide @ wide.T
-    np.fill_diagonal(found, 0)
-    return found
-
-
-def _u_statistic(k: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    n, rows, columns = len(k), k.sum(axis=1), other.sum(axis=1)
-    middle = rows.sum() / (n - 1) * columns.sum() / (n - 2)
-    return float((np.vdot(k, other) + middle - 2 / (n - 2) * (rows @ columns)) / n / (n - 3))
+    gram = wide @ wide.T
+    np.fill_diagonal(gram, 0)
+    n = len(gram)
+    means = gram.sum(axis=0) / (n - 2)
+    means -= means.sum() / (2 * (n - 1))
+    gram -= means[:, None]
+    gram -= means
+    np.fill_diagonal(gram, 0)
+    return gram
 
 
 def _chunks(x: Table, y: Table) -> Iterator[tuple[Table, Table]]:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from clbench.errors import ClbenchError
 from clbench.metric.similarity.pairs import FloatArray, Floats, IntArray, Unfit, check_pair
 
 K = 10
@@ -26,8 +25,8 @@ def knn_jaccard(first: Floats, second: Floats, k: int = K) -> float:
     isotropic scaling; paper: arXiv:2305.06329.
 
     Raises:
-        ClbenchError: see `pairs.check_pair`; or there are not more than k samples.
-        Unfit: an embedding is 0, and has no cosine.
+        ClbenchError: see `pairs.check_pair`.
+        Unfit: there are not more than k samples; or an embedding is 0, and has no cosine.
     """
     shared = shared_neighbours(first, second, k)
     return float((shared / (2 * k - shared)).mean())
@@ -64,16 +63,32 @@ def jaccard_chance(n: int, k: int = K) -> float:
 def shared_neighbours(first: Floats, second: Floats, k: int = K) -> IntArray:
     """[n] how many of a sample's k nearest are the same in both representations."""
     check_pair(first, second)
-    if not 0 < k < len(first):
-        raise ClbenchError(
-            f"k is {k} for {len(first)} samples; a sample has at least 1 and at most "
-            f"{len(first) - 1} neighbours"
-        )
+    _check_k(k, len(first))
     sides = (_nearest(_directions(each), k) for each in (first, second))
     shared = [
         (a[:, :, None] == b[:, None, :]).sum(axis=(1, 2)) for a, b in zip(*sides, strict=True)
     ]
     return np.concatenate(shared)
+
+
+def nearest_by_cosine(values: Floats, k: int = K) -> IntArray:
+    """[n, k] the samples nearest to each of the embeddings [n, d], itself left out; nearest first.
+
+    Raises:
+        Unfit: there are not more than k samples, or an embedding is 0.
+    """
+    _check_k(k, len(values))
+    directions = _directions(values)
+    found = np.concatenate(list(_nearest(directions, k)))
+    cosines = np.stack([(directions * directions[each]).sum(axis=1) for each in found.T], axis=1)
+    return np.take_along_axis(found, np.argsort(-cosines, axis=1, kind="stable"), axis=1)
+
+
+def _check_k(k: int, n: int) -> None:
+    if not 0 < k < n:
+        raise Unfit(
+            f"k is {k} for {n} samples; a sample has at least 1 and at most {n - 1} neighbours"
+        )
 
 
 def _directions(values: Floats) -> npt.NDArray[np.float32]:
