@@ -170,8 +170,9 @@ def ensemble(
         float | None, typer.Option(help="Solve ridge heads on features, with this penalty.")
     ] = None,
     on: Annotated[
-        Literal["serial", "processes", "ray"], typer.Option(help="What trains them.")
-    ] = "serial",
+        Literal["auto", "serial", "processes", "ray"],
+        typer.Option(help="What trains them; auto: one process or one a core, what is faster."),
+    ] = "auto",
     program: Annotated[
         Literal["loop", "vmap", "grouped", "bmm"] | None,
         typer.Option(help="How; default: the fastest in a short trial."),
@@ -241,6 +242,14 @@ def compare(
     from clbench.printing import print_comparison
 
     print_comparison(first, second, runs, as_json=json)
+
+
+@app.command()
+def flips(runs: Runs, json: Json = False) -> None:
+    """Show what each update gained and lost, answer by answer, beside the noise of seeds."""
+    from clbench.printing import print_flips
+
+    print_flips(runs, as_json=json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from clbench.ensemble.loop import PlainLoop
 from clbench.ensemble.members import Member
 from clbench.ensemble.programs import Program as Batched
 from clbench.ensemble.programs import independent, possible
+from clbench.ensemble.recipe import Recipe
 from clbench.ensemble.together import Together
 from clbench.errors import ClbenchError
 
@@ -43,6 +44,12 @@ class Choice:
     group: int
     timings: tuple[Timing, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that a step of one member takes."""
+        chosen = (self.program, self.group)
+        return next(t.seconds for t in self.timings if (t.program, t.group) == chosen)
+
     def described(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
@@ -55,7 +62,7 @@ def choose(room: Room, members: Sequence[Member], program: Program | None = None
         ClbenchError: the program asked for cannot train this backbone.
     """
     loop = Timing("loop", 1, _timed(PlainLoop(room, members[0]).advance))
-    whole = loop.seconds * sum(_steps(room, member) for member in members)
+    whole = loop.seconds * sum(steps_of(room.recipe, member) for member in members)
     if program == "loop" or (program is None and (whole < WORTH_A_TRIAL or len(members) == 1)):
         return Choice("loop", 1, (loop,))
     programs = _possible(room, members[0])
@@ -112,9 +119,9 @@ def _clock() -> float:
     return time.perf_counter()
 
 
-def _steps(room: Room, member: Member) -> int:
-    size = room.recipe.training.batch_size
-    return room.recipe.epochs * -(-len(member.ids) // size)
+def steps_of(recipe: Recipe, member: Member) -> int:
+    """How many batches a member is trained on, about."""
+    return recipe.epochs * -(-len(member.ids) // recipe.training.batch_size)
 
 
 def _most_together(room: Room, member: Member) -> int:

@@ -44,25 +44,26 @@ def ridge_heads(
 
 
 class _Sums:
-    """x'x and x'y over subsets of rows."""
+    """x'x and x'y over subsets of rows: parts of one product of both side by side."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
-        self._x, self._y = x, y
-        self._all = _gram(x), x.T @ y
+        self._both, self._width = torch.cat([x, y], dim=1), x.shape[1]
+        self._all = self._products(np.ones(len(x), dtype=bool))
 
-    def of(self, mask: npt.NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    def of(self, mask: BoolArray) -> tuple[Tensor, Tensor]:
         most = 2 * int(mask.sum()) > len(mask)
-        rows = torch.from_numpy(np.flatnonzero(mask != most)).to(self._x.device)
-        x, y = self._x[rows], self._y[rows]
-        gram, product = _gram(x), x.T @ y
-        return (self._all[0] - gram, self._all[1] - product) if most else (gram, product)
+        found = self._products(mask != most)
+        found = self._all - found if most else found
+        return found[: self._width, : self._width], found[: self._width, self._width :]
 
-
-def _gram(x: Tensor) -> Tensor:
-    if x.device.type != "cpu":
-        return x.T @ x
-    array = x.numpy()
-    return torch.from_numpy(array.T @ array)  # numpy sees that it is symmetric: half the work
+    def _products(self, mask: BoolArray) -> Tensor:
+        if self._both.device.type != "cpu":
+            some = self._both[torch.from_numpy(mask).to(self._both.device)]
+            return some.T @ some
+        # numpy sees that it is symmetric, half the work, and has threads of its own: were torch to
+        # gather the rows, its threads would wait for work on the cores that these need
+        array = self._both.numpy()[mask]
+        return torch.from_numpy(array.T @ array)
 
 
 def _solved(grams: Tensor, products: Tensor, penalty: float) -> tuple[Tensor, Tensor]:

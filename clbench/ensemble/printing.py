@@ -79,7 +79,7 @@ def _trained(
 ) -> Store:
     if wanted.ridge is None:
         return train_ensemble(found, job, about, path, wanted.where, progress)
-    if wanted.kind != "masks" or wanted.where.on != "serial":
+    if wanted.kind != "masks" or wanted.where.on in ("processes", "ray"):
         raise ClbenchError(
             "--ridge solves heads of --kind masks in one process; leave out the rest"
         )
@@ -112,7 +112,8 @@ def _print(store: Store, found: Plan, seconds: float, *, as_json: bool) -> None:
         return
     if choice:
         Console().print(_timings(choice))
-    line = f"{content['complete']} of {content['members']} {found.kind} in {seconds:.1f} s:"
+    spread = f" by {choice['processes']} processes" if choice and choice["processes"] > 1 else ""
+    line = f"{content['complete']} of {content['members']} {found.kind} in {seconds:.1f} s{spread}:"
     Console(soft_wrap=True).print(f"{line} {content['path']}", markup=False, highlight=False)
 
 

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,15 +15,16 @@ from clbench.ensemble.choose import Choice, Program
 from clbench.ensemble.claims import Claims, claims
 from clbench.ensemble.job import Job, Room
 from clbench.ensemble.making import open_store
-from clbench.ensemble.members import Plan
+from clbench.ensemble.members import Member, Plan
 from clbench.ensemble.processes import processes
 from clbench.ensemble.ray import cluster
 from clbench.ensemble.rows import fields_of
 from clbench.ensemble.store import AnyArray, Spec, Store
+from clbench.ensemble.weigh import weigh
 from clbench.ensemble.worker import Pool, Serial, Task
 from clbench.files import write_atomic
 
-On = Literal["serial", "processes", "ray"]
+On = Literal["auto", "serial", "processes", "ray"]
 TASKS_EACH = 4  # a worker, at least, so that all end at about the same time
 AHEAD = 1  # tasks more than workers that are handed in
 POLL_SECONDS = 0.5
@@ -32,9 +33,12 @@ TRIAL = "trial.json"
 
 @dataclass(frozen=True)
 class Where:
-    """What trains: this process, some processes, or a Ray cluster; by which program (None: any)."""
+    """What trains: this process, some processes, or a Ray cluster; by which program (None: any).
 
-    on: On = "serial"
+    `auto`: this process or one a core, as is found to be faster.
+    """
+
+    on: On = "auto"
     processes: int | None = None
     program: Program | None = None
 
@@ -69,8 +73,11 @@ def train_ensemble(
         missing = len(mine.missing())
         on_rows(len(wanted) - missing, len(wanted))
         if missing:
-            with _pool(job, where) as pool:
-                _fill(store, plan, mine, pool, where, on_rows)
+            members = [plan.members[row] for row in mine.missing()]
+            with _pool(job, where, members) as (pool, choice):
+                trial = choice.described() | {"processes": pool.workers}
+                write_atomic(store.path / TRIAL, json.dumps(trial, indent=2).encode())
+                _fill(store, plan, mine, pool, choice, on_rows)
     return store
 
 
@@ -91,13 +98,10 @@ def _fill(
     plan: Plan,
     mine: Claims,
     pool: Pool,
-    where: Where,
+    choice: Choice,
     on_rows: Callable[[int, int], None],
 ) -> None:
-    missing = [plan.members[row] for row in mine.missing()]
-    choice = pool.choose(missing, where.program)
-    write_atomic(store.path / TRIAL, json.dumps(choice.described(), indent=2).encode())
-    size = _task_size(choice, len(missing), pool.workers)
+    size = _task_size(choice, len(mine.missing()), pool.workers)
     while True:
         while pool.busy < pool.workers + AHEAD and (rows := mine.take(size)):
             pool.submit(_task(plan, rows, choice))
@@ -125,16 +129,28 @@ def _task_size(choice: Choice, missing: int, workers: int) -> int:
 
 
 @contextmanager
-def _pool(job: Job, where: Where) -> Iterator[Pool]:
+def _pool(job: Job, where: Where, members: list[Member]) -> Iterator[tuple[Pool, Choice]]:
+    """The workers, and the program that is fastest for them."""
+    number = where.processes or os.cpu_count() or 1
     if where.on == "ray":
         with cluster(job) as pool:
-            yield pool
-    elif where.on == "processes":
-        with processes(job, where.processes or os.cpu_count() or 1) as some:
-            yield some
-    else:
-        with threads_kept():
-            yield Serial(job)
+            yield pool, pool.choose(members, where.program)
+        return
+    if where.on == "processes":
+        with processes(job, number) as some:
+            yield some, some.choose(members, where.program)
+        return
+    with threads_kept():
+        serial = Serial(job)
+        if where.on == "serial":
+            yield serial, serial.choose(members, where.program)
+            return
+        number, choice = weigh(job, members, where.program, number)
+        if number == 1:
+            yield serial, choice
+            return
+    with processes(replace(job, threads=1), number) as some:
+        yield some, choice
 
 
 @contextmanager

@@ -5,6 +5,7 @@ members: all take the same number of steps. The ensemble is timed whole: the tri
 program, the starting weights, the margins of all samples, the store.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -14,9 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter
 
-from clbench.ensemble.choose import Choice
 from clbench.ensemble.closed_form import ridge_heads
 from clbench.ensemble.datamodels import random_subsets
 from clbench.ensemble.job import Job, Room, job_of
@@ -53,9 +52,9 @@ class Case:
 CASES = (
     Case("linear heads", "identity", 128, 10, 5.0),
     Case("MLPs of width 64", "mlp,width=64", 128, 10, 5.0),
-    Case("MLPs of width 256", "mlp", 128, 10, 5.0),
-    Case("convolutional nets", "convnet", 16, 2, 1.0),
-    Case("convolutional nets of width 8", "convnet,width=8", 16, 2, None),
+    Case("MLPs of width 256", "mlp", 128, 10, None),
+    Case("convolutional nets", "convnet", 64, 4, 1.0),
+    Case("convolutional nets of width 8", "convnet,width=8", 64, 4, 1.0),
 )
 ON_GPU = Case("small convolutional nets", "convnet,width=8", 128, 10, 10.0, "cuda")
 
@@ -120,8 +119,9 @@ def _ensemble(found: Plan, job: Job, folder: Path, programs: list[str]) -> Parts
 
 
 def _program(trial: Path) -> str:
-    choice = TypeAdapter(Choice).validate_json(trial.read_bytes())
-    return f"{choice.program}, {choice.group} together"
+    taken = json.loads(trial.read_bytes())
+    spread = f" in {taken['processes']} processes" * (taken["processes"] > 1)
+    return f"{taken['program']}, {taken['group']} together{spread}"
 
 
 def _scaled(turns: list[Turn], factor: float) -> list[Turn]:
