@@ -33,7 +33,8 @@ class Draw:
 class Bench:
     """What set-ups of one stream are held against: oracles, and runs that ignore all requests.
 
-    Either may be None. `without` and `without_nothing` say why, where there are some that will not
+    `untrained` models are beside them for what asks how near a model is to one that never learnt.
+    Each may be None. `without` and `without_nothing` say why, where there are some that will not
     do. What has been worked out for a number of models is kept.
     """
 
@@ -43,8 +44,9 @@ class Bench:
         nothing: Crowd | None = None,
         without: str = "",
         without_nothing: str = "",
+        untrained: Crowd | None = None,
     ) -> None:
-        self.oracles, self.nothing = oracles, nothing
+        self.oracles, self.nothing, self.untrained = oracles, nothing, untrained
         self.without = without or NO_ORACLES
         self.without_nothing = without_nothing or NO_NOTHING
         self._nulls: dict[tuple[str, int], FloatArray] = {}
@@ -63,7 +65,7 @@ class Bench:
             size = min(k, len(oracles) // 2) if metric.judged else len(oracles) // 2
             draws = [Draw(models, judges) for judges, models in _splits(metric, len(oracles), size)]
             self._nulls[metric.id, k] = np.array(
-                [value_on(metric, oracles, oracles, d) for d in draws]
+                [value_on(metric, oracles, self, d) for d in draws]
             )
         return self._nulls[metric.id, k]
 
@@ -82,7 +84,7 @@ class Bench:
     def mean(self, metric: GroupMetric, crowd: Crowd, k: int) -> float:
         """The metric on at most k models of a crowd, mean over splits of the oracles."""
         draws = self.draws(metric, crowd, k)
-        return float(np.mean([value_on(metric, crowd, self.oracles, draw) for draw in draws]))
+        return float(np.mean([value_on(metric, crowd, self, draw) for draw in draws]))
 
     def models(self, metric: GroupMetric, crowd: Crowd) -> int:
         """How many models of a crowd take part at a time."""
@@ -104,9 +106,9 @@ class Bench:
 
 
 def value_on(
-    metric: GroupMetric, crowd: Crowd, oracles: Crowd | None, draw: Draw, most: int | None = None
+    metric: GroupMetric, crowd: Crowd, bench: Bench, draw: Draw, most: int | None = None
 ) -> float:
-    """The metric on some models and some oracles.
+    """The metric on some models and some oracles of a bench.
 
     `most` points of a set take part, drawn once; fewer where the metric is costly.
 
@@ -115,7 +117,7 @@ def value_on(
         ClbenchError: it fails, or its value is not a finite number in its range.
     """
     most = FEW_POINTS if metric.costly else most
-    sides = Sides(crowd, oracles, draw.models, draw.judges, most)
+    sides = Sides(crowd, bench.oracles, draw.models, draw.judges, most, bench.untrained)
     return value_of(metric, sides.of, crowd.label)
 
 

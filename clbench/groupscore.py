@@ -84,7 +84,7 @@ def _with_interval(
         judges = rng.integers(0, len(bench.oracles or (0,)), score.n)
         draw = Draw(rng.integers(0, len(crowd), score.n), judges)
         try:
-            drawn.append(value_on(metric, crowd, bench.oracles, draw, POINTS))
+            drawn.append(value_on(metric, crowd, bench, draw, POINTS))
         except NotMeasured:  # of too few different models
             continue
     if 2 * len(drawn) < RESAMPLES:

@@ -14,7 +14,7 @@ from clbench.record import RunRecord, StreamRecord
 from clbench.recorded import crowd_of_runs
 from clbench.spec import flat
 
-ORACLES = "retrain"
+ORACLES, UNTRAINED = "retrain", "random_init"
 RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
 Setups = dict[str, list[Ledger]]  # by label
 
@@ -44,8 +44,9 @@ def benches(setups: Setups) -> Iterator[tuple[str, Bench]]:
         record = ledgers[0].record
         oracles, why = _fitting(setups, label, record, ORACLES)
         nothing, why_not = _fitting(setups, label, record, idle_control(record.stream))
-        bench = Bench(crowd(oracles), crowd(nothing), why, why_not)
-        yield label, shared.setdefault((oracles, nothing, why, why_not), bench)
+        untrained, _ = _fitting(setups, label, record, UNTRAINED)
+        bench = Bench(crowd(oracles), crowd(nothing), why, why_not, crowd(untrained))
+        yield label, shared.setdefault((oracles, nothing, why, why_not, untrained), bench)
 
 
 def _fitting(setups: Setups, own: str, record: RunRecord, name: str) -> tuple[str, str]:

@@ -12,10 +12,11 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clbench.attacked import AttacksOn
 from clbench.by_set import BySet
-from clbench.crowd import Crowd, FloatArray, IntArray
+from clbench.crowd import FORGOTTEN, Crowd, FloatArray, IntArray
 from clbench.errors import unknown
 from clbench.metric.base import NotMeasured
 from clbench.metric.relearnt import Relearning
@@ -31,6 +32,7 @@ class Sides:
         models: [N] which of the crowd, all by default; with repeats where they are resampled.
         judges: [M] which oracles, all by default.
         most: the most points of a set, drawn once, the same for all sides; None for all.
+        untrained: models of the same stream that never learnt; None where there are none.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Sides:
         models: IntArray | None = None,
         judges: IntArray | None = None,
         most: int | None = None,
+        untrained: Crowd | None = None,
     ) -> None:
         self._crowd, self._oracles, self._most = crowd, oracles, most
+        self._untrained = untrained
         self._models = np.arange(len(crowd)) if models is None else models
         self._judges = np.arange(len(oracles or ())) if judges is None else judges
 
@@ -86,6 +90,40 @@ class Sides:
     def logits(self) -> BySet:
         """{set: [N, n, C]} all logits of the unlearned models, where they are recorded."""
         return self._of_crowd(lambda crowd: crowd.unlearned, "logits")
+
+    @cached_property
+    def embeddings(self) -> tuple[FloatArray, ...]:
+        """[N] of [n, d]: test samples of the probe as the unlearned models embed them."""
+        return self._crowd.embedded(self._crowd.unlearned, self._models)
+
+    @cached_property
+    def embedded_labels(self) -> IntArray:
+        """[n] labels of the probe."""
+        return self._crowd.labels[self._crowd.probe()]
+
+    @cached_property
+    def embedded_forgotten(self) -> npt.NDArray[np.bool_]:
+        """[n] whether a sample of the probe is a test sample of forgotten classes."""
+        forgotten = self._crowd.samples[self._crowd.rows(FORGOTTEN)]
+        return np.isin(self._crowd.samples[self._crowd.probe()], forgotten)
+
+    @cached_property
+    def original_embeddings(self) -> tuple[FloatArray, ...]:
+        """[N] of [n, d]: the same samples as embedded before the models were to forget."""
+        return self._crowd.embedded(self._crowd.original, self._models)
+
+    @cached_property
+    def untrained_logits(self) -> BySet:
+        """{set: [U, n, C]} all logits of models that never learnt.
+
+        Raises:
+            NotMeasured: there are none, or their logits were not recorded.
+        """
+        if self._untrained is None:
+            raise NotMeasured("no finished run of random_init on this stream")
+        crowd = self._untrained
+        every = np.arange(len(crowd))
+        return BySet(self._rows, lambda rows: crowd.column(crowd.unlearned, "logits", rows, every))
 
     @cached_property
     def attacks(self) -> AttacksOn:
@@ -153,6 +191,16 @@ class Sides:
     def oracle_logits(self) -> BySet:
         """{set: [M, n, C]} all logits of the oracles, where they are recorded."""
         return self._of_oracles("logits")
+
+    @cached_property
+    def oracle_embeddings(self) -> tuple[FloatArray, ...]:
+        """[M] of [n, d]: the same samples as the oracles embed them.
+
+        Raises:
+            ClbenchError: the oracles embed other samples than the models.
+        """
+        self._crowd.check_same_probe(self._judge)
+        return self._judge.embedded(self._judge.unlearned, self._judges)
 
     @cached_property
     def oracle_attacks(self) -> AttacksOn:
