@@ -28,6 +28,7 @@ from clbench.method import (
 )
 from clbench.model.fitting import fit
 
+MULTIPLIER = Range("multiplier", 0.25, 2, log=True)
 MATCHED: tuple[Tunable, ...] = (
     LEARNING_RATE,
     Range("matching.lr", 1e-5, 1e-2, log=True),
@@ -61,7 +62,7 @@ class DMDirect(Method):
         "their time; `ridge` and `lasso` train models for each.",
     )
     carries: ClassVar[tuple[str, ...]] = ("model", "removal")
-    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE, Range("multiplier", 0.25, 2, log=True))
+    tunes: ClassVar[tuple[Tunable, ...]] = (LEARNING_RATE, MULTIPLIER)
 
     backbone: str = "mlp"
     training: Training = Training()
@@ -138,7 +139,7 @@ class DMM(DMDirect):
         "precision beyond that of the run.",
     )
     carries = ("model", "original", "removal")
-    tunes = MATCHED
+    tunes = (*MATCHED, MULTIPLIER)
 
     matching: Matching = Matching()
 
