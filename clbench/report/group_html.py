@@ -27,14 +27,16 @@ FAMILIES = {
     "unlearned_population": "Attacks on single models",
     "unlearned_outputs": "Outputs",
     "unlearned_flips": "Changed answers",
+    "unlearned_inside": "Inside",
     "forget_cost": "Cost",
 }
 
 
 def unlearning_tables(table: Table, styles: Mapping[str, Style], caption: str) -> Markup:
-    """A table a family of metrics, what the marks mean, and what is missing."""
-    parts = []
-    for family, metrics in families(table.metrics).items():
+    """What decides in one table, the rest by family; what the marks mean, and what is missing."""
+    first = [metric for metric in table.metrics if metric.headline]
+    parts = [_table(table, first, styles, f"Unlearning on {caption}")] if first else []
+    for family, metrics in families([m for m in table.metrics if not m.headline]).items():
         name = FAMILIES.get(family, family.replace("_", " "))
         parts += [tag("h4", name), _table(table, metrics, styles, f"{name} on {caption}")]
     parts.append(tag("p", legend(table), class_="legend"))

@@ -72,7 +72,11 @@ def stream_section(
         )
         for family, each in sorted(families(every).items())
     ]
-    caption = f"scores on {section.title}"
+    scores = [  # of a stream that forgets they would rank by answers that were to be forgotten
+        tag("h3", "Scores"),
+        score_table(section, headline, styles, f"scores on {section.title}"),
+        tag("p", legend(section), class_="legend"),
+    ]
     warnings = tuning_warnings(setups(section))
     gaps = [*missing(section, every), *(tag("li", each) for each in shown.left_out)]
     return tag(
@@ -81,11 +85,9 @@ def stream_section(
         stream_facts(section),
         tag("h3", "Unlearning") if unlearning else "",
         unlearning_tables(unlearning, styles, section.title) if unlearning else "",
-        tag("h3", "Scores"),
-        score_table(section, headline, styles, caption),
-        tag("p", legend(section), class_="legend"),
+        *([] if unlearning else scores),
         *(tag("p", f"Warning: {each}", class_="flaw") for each in warnings),
-        tag("details", tag("summary", f"all {len(every)} scores"), *tables),
+        tag("details", tag("summary", f"all {len(every)} scores of single runs"), *tables),
         tag(
             "div",  # the buttons stay in sight along the pictures
             tag("h3", "Pictures"),
