@@ -79,7 +79,7 @@ def compare(
     finished_b, unfinished_b = split_finished(b)
     found = pair(finished_a, finished_b)
     flips = {seed: _flips(*sides) for seed, sides in found.runs.items()}
-    declared, broken = load_metrics(metrics)
+    declared, broken = load_metrics(metrics, costly=False)
     return Comparison(
         found.stream,
         found.a,

@@ -48,6 +48,14 @@ class Answers(Protocol):
         """
         ...
 
+    def embedded(self, version: int) -> tuple[Sequence[FloatArray], IntArray]:
+        """[N] of embeddings [n, d] of a probe by a version of each model, and its test ids [n].
+
+        Raises:
+            NotMeasured: they were not recorded.
+        """
+        ...
+
     def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What relearning attacks on two versions of each model recorded.
 
@@ -170,6 +178,44 @@ class Crowd:
         if high - low == len(rows):  # all of a set: ten times as fast as picking points
             return np.asarray(whole[models, low:high])
         return np.asarray(whole[np.ix_(models, rows)])
+
+    def embedded(self, version: int, models: IntArray) -> tuple[FloatArray, ...]:
+        """[models] of embeddings [n, d] of the probe: test samples that all versions embed.
+
+        Raises:
+            NotMeasured: they were not recorded.
+        """
+        found, _ = self._answers.embedded(version)
+        return tuple(found[model] for model in models)
+
+    def probe(self) -> IntArray:
+        """[n] where the samples of the probe are first among the questions.
+
+        Raises:
+            NotMeasured: embeddings were not recorded, or a sample of them was never asked.
+        """
+        ids = self._answers.embedded(self.unlearned)[1]
+        ends = np.cumsum([0, *(each.samples for each in self.stream.evals)])
+        of_test = np.repeat([each.split == TEST for each in self.stream.evals], np.diff(ends))
+        rows = np.flatnonzero(of_test)
+        asked, first = np.unique(self.samples[rows], return_index=True)
+        if not np.isin(ids, asked).all():
+            raise NotMeasured("embeddings are of samples that no evaluation set has")
+        return np.asarray(rows[first[np.searchsorted(asked, ids)]])
+
+    def check_same_probe(self, other: "Crowd") -> None:
+        """Refuse a crowd that embeds other samples, or in another order.
+
+        Raises:
+            NotMeasured: embeddings were not recorded.
+            ClbenchError: the samples differ.
+        """
+        own, theirs = (each._answers.embedded(each.unlearned)[1] for each in (self, other))
+        if not np.array_equal(own, theirs):
+            raise ClbenchError(
+                f"{self.label} and {other.label} embed other samples, or in another order, on the "
+                "same stream; rerun one of them"
+            )
 
     def of_each(self, name: str, work: Callable[[int], float]) -> FloatArray:
         """[N] of what `work` finds for each model by itself, worked out once and kept by name."""

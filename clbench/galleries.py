@@ -22,7 +22,7 @@ def read_galleries(ledger: Ledger, versions: int) -> tuple[tuple[FloatArray, ...
         ClbenchError: a file is altered, of other samples than those of version 0, or holds what is
             no finite [n, d].
     """
-    found = [_read(ledger, version) for version in range(versions)]
+    found = [read_gallery(ledger, version) for version in range(versions)]
     ids = found[0][1]
     for version, (_, samples) in enumerate(found):
         if not np.array_equal(samples, ids):
@@ -33,7 +33,13 @@ def read_galleries(ledger: Ledger, versions: int) -> tuple[tuple[FloatArray, ...
     return tuple(embeddings for embeddings, _ in found), ids
 
 
-def _read(ledger: Ledger, version: int) -> tuple[FloatArray, IntArray]:
+def read_gallery(ledger: Ledger, version: int) -> tuple[FloatArray, IntArray]:
+    """Embeddings [n, d] of the probe by a version, and its test ids [n].
+
+    Raises:
+        NotMeasured: the version holds none.
+        ClbenchError: the file is altered or holds what is no finite [n, d].
+    """
     file = ledger.folder(version) / EMBEDDINGS
     if not file.exists():
         raise NotMeasured(f"version {version} holds no embeddings")

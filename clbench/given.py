@@ -1,6 +1,6 @@
 """The answers of a crowd that are in memory: what something else trained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clbench.crowd import Array, FloatArray, IntArray
 from clbench.errors import ClbenchError, listing
@@ -17,6 +17,7 @@ class ArrayAnswers:
         columns: [N, n, ...] by version and name, as in `{2: {"margin": ...}}`.
         costs: [N, V] by name, `flops` or `seconds`.
         attacks: what relearning attacks recorded.
+        embeddings: by version, [N] of [n, d] of a probe and its test ids [n].
 
     Raises:
         ClbenchError: a column is not about these points or has other models than the rest.
@@ -29,8 +30,9 @@ class ArrayAnswers:
         columns: Mapping[int, Mapping[str, Array]],
         costs: Mapping[str, FloatArray] | None = None,
         attacks: Attacks | None = None,
+        embeddings: Mapping[int, tuple[Sequence[FloatArray], IntArray]] | None = None,
     ) -> None:
-        self._attacks = attacks
+        self._attacks, self._embeddings = attacks, embeddings or {}
         self._questions, self._columns, self._costs = (samples, labels), columns, costs or {}
         shapes = {
             f"{name} of version {version}": array.shape[:2]
@@ -61,6 +63,12 @@ class ArrayAnswers:
         if name not in self._costs:
             raise NotMeasured(f"{name} of the updates were not recorded")
         return self._costs[name]
+
+    def embedded(self, version: int) -> tuple[Sequence[FloatArray], IntArray]:
+        """[N] of embeddings [n, d] of a probe and its test ids [n]."""
+        if version not in self._embeddings:
+            raise NotMeasured(f"version {version} holds no embeddings")
+        return self._embeddings[version]
 
     def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What was given, whatever the versions are."""

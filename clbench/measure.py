@@ -23,13 +23,18 @@ class Score:
     why: str = ""
 
 
-def load_metrics(names: Sequence[str] | None = None) -> tuple[dict[str, Metric], tuple[str, ...]]:
+def load_metrics(
+    names: Sequence[str] | None = None, *, costly: bool = True
+) -> tuple[dict[str, Metric], tuple[str, ...]]:
     """Metrics of single runs by id, and what is wrong with the registered ones that do not load.
 
-    A metric that was named must load; without names, all that are registered and do. Named
-    metrics of many models are left to `load_group_metrics`.
+    A metric that was named must load; without names, all that are registered and do, `costly` ones
+    only if these are wanted. Named metrics of many models are left to `load_group_metrics`.
     """
-    return _loaded("metrics", names, Metric)
+    declared, broken = _loaded("metrics", names, Metric)
+    if names is None and not costly:
+        declared = {name: metric for name, metric in declared.items() if not metric.costly}
+    return declared, broken
 
 
 def load_group_metrics(

@@ -6,6 +6,7 @@ import numpy as np
 
 from clbench.crowd import Array, Crowd, FloatArray, IntArray
 from clbench.errors import ClbenchError, listing
+from clbench.galleries import read_gallery
 from clbench.ledger import Ledger
 from clbench.metric.base import NotMeasured
 from clbench.reading import Clock, Cost, read_each, read_version
@@ -41,6 +42,7 @@ class RecordedAnswers:
         self._asked: dict[int, tuple[IntArray, IntArray]] = {}
         self._kept: dict[tuple[int, str], Array] = {}
         self._spent: dict[str, FloatArray] = {}
+        self._embedded: dict[int, tuple[list[FloatArray], IntArray]] = {}
 
     def questions(self) -> tuple[IntArray, IntArray]:
         """Ids and labels [n] of the last version."""
@@ -67,6 +69,19 @@ class RecordedAnswers:
                 [_spent(each, self._versions, name) for each in self._ledgers]
             )
         return self._spent[name]
+
+    def embedded(self, version: int) -> tuple[list[FloatArray], IntArray]:
+        """[N] of embeddings [n, d] by a version, and the test ids [n]: read once, then kept."""
+        if version not in self._embedded:
+            found = [read_gallery(ledger, version) for ledger in self._ledgers]
+            for ledger, (_, samples) in zip(self._ledgers, found, strict=True):
+                if not np.array_equal(samples, found[0][1]):
+                    raise ClbenchError(
+                        f"{ledger.path}: version {version} embeds other samples than "
+                        f"{self._ledgers[0].path}, or in another order; rerun one of them"
+                    )
+            self._embedded[version] = [each for each, _ in found], found[0][1]
+        return self._embedded[version]
 
     def relearn_attacks(self, original: int, unlearned: int) -> Attacks:
         """What relearning attacks on two versions of each run recorded."""

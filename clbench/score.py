@@ -63,7 +63,9 @@ def score_runs(
     *,
     every: bool = False,
 ) -> Scores:
-    """Score every finished run with the named metrics (ids or `file.py:name`; default: all).
+    """Score every finished run with the named metrics (ids or `file.py:name`).
+
+    By default with all that are not costly, with `every` with those, too.
 
     Set-ups on streams that forget are scored over all their runs, too, by metrics of many models:
     by default by the headline ones of these, with `every` by all.
@@ -75,7 +77,7 @@ def score_runs(
         ClbenchError: a ledger is broken (the message names the file), two ledgers hold the same
             run, a named metric is unknown, or a metric fails or returns what it may not.
     """
-    declared, broken = load_metrics(metrics)
+    declared, broken = load_metrics(metrics, costly=every)
     of_many, broken_too = load_group_metrics(metrics)
     if metrics is None and not every:
         of_many = {name: metric for name, metric in of_many.items() if metric.headline}

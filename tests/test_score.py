@@ -38,7 +38,7 @@ def plugin_file(folder: Path, body: str, name: str = "mine") -> str:
 
 
 def test_every_registered_metric_is_scored_or_says_why_not(tmp_path):
-    (scored,) = score_runs([run(tmp_path, FORGETFUL)]).runs
+    (scored,) = score_runs([run(tmp_path, FORGETFUL)], every=True).runs
     assert set(scored.values) == set(plugin.entries("metrics"))
     values = {name: score.value for name, score in scored.values.items()}
     assert values["final_accuracy"] == 2 / 6
@@ -313,3 +313,11 @@ def test_rows_survive_json():
     cells_back = {name: Cell(**cell) for name, cell in record.pop("cells").items()}
     tuples = {name: tuple(record[name]) for name in ("seeds", "uses")}
     assert Row(**{**record, **tuples, "cells": cells_back}) == rows[0]
+
+
+def test_costly_metrics_are_worked_out_where_they_are_named_or_all_are_asked_for(tmp_path):
+    run = random_run(tmp_path, stream_record())
+    assert "backward_cka" not in score_runs([run]).metrics
+    assert "backward_cka" in score_runs([run], every=True).metrics
+    (named,) = score_runs([run], ["backward_cka"]).runs
+    assert named.values["backward_cka"].why == "version 0 holds no embeddings"

@@ -24,7 +24,8 @@ class Metric:
     """A metric function with its declaration.
 
     `range` holds every value that it can take; `paper` is where it is defined (empty: here);
-    `unit` is how its value is shown.
+    `unit` is how its value is shown. `costly`: it takes longer than reading answers does, so it is
+    worked out where it is named, or where all are asked for.
     """
 
     function: Callable[..., float]
@@ -34,6 +35,7 @@ class Metric:
     range: tuple[float, float]
     paper: str
     unit: Unit
+    costly: bool = False
 
     @property
     def name(self) -> str:
@@ -63,10 +65,12 @@ def metric(
     range: tuple[float, float],
     paper: str = "",
     unit: Unit = "fraction",
+    costly: bool = False,
 ) -> Callable[[Callable[..., float]], Metric]:
     """Declare a function as a metric; its name becomes the id."""
 
     def declare(function: Callable[..., float]) -> Metric:
-        return Metric(function, function.__name__, version, direction, range, paper, unit)
+        name = function.__name__
+        return Metric(function, name, version, direction, range, paper, unit, costly)
 
     return declare

@@ -22,19 +22,19 @@ Galleries = Sequence[Floats]
 Chosen = Callable[[IntArray, int], npt.NDArray[np.bool_]]
 
 
-@metric(direction="higher", range=(-1, 1), paper="arXiv:1905.00414", unit="ratio")
+@metric(direction="higher", range=(-1, 1), paper="arXiv:1905.00414", unit="ratio", costly=True)
 def backward_cka(galleries: Galleries, gallery_learnt: IntArray) -> float:
     """Debiased linear CKA with the last version on what was learnt by then, mean over versions."""
     return _mean(linear_cka, galleries, gallery_learnt, _learnt)
 
 
-@metric(direction="lower", range=(0, 2), paper="arXiv:2108.01661", unit="ratio")
+@metric(direction="lower", range=(0, 2), paper="arXiv:2108.01661", unit="ratio", costly=True)
 def backward_procrustes(galleries: Galleries, gallery_learnt: IntArray) -> float:
     """Procrustes distance from the last version on what was learnt by then, mean over versions."""
     return _mean(procrustes_distance, galleries, gallery_learnt, _learnt)
 
 
-@metric(direction="higher", range=(-1, 1), paper="arXiv:2305.06329", unit="ratio")
+@metric(direction="higher", range=(-1, 1), paper="arXiv:2305.06329", unit="ratio", costly=True)
 def backward_knn10_jaccard(galleries: Galleries, gallery_learnt: IntArray) -> float:
     """Overlap of 10 nearest neighbours with the last version's, beyond chance, on what was learnt.
 
@@ -43,7 +43,7 @@ def backward_knn10_jaccard(galleries: Galleries, gallery_learnt: IntArray) -> fl
     return _mean(knn_beyond_chance, galleries, gallery_learnt, _learnt)
 
 
-@metric(direction="higher", range=(-1, 1), paper="arXiv:1905.00414", unit="ratio")
+@metric(direction="higher", range=(-1, 1), paper="arXiv:1905.00414", unit="ratio", costly=True)
 def forward_cka(galleries: Galleries, gallery_learnt: IntArray) -> float:
     """Debiased linear CKA with the last version on what was yet to come, mean over versions.
 
@@ -52,7 +52,7 @@ def forward_cka(galleries: Galleries, gallery_learnt: IntArray) -> float:
     return _mean(linear_cka, galleries, gallery_learnt, _to_come)
 
 
-@metric(direction="higher", range=(-1, 1), paper="arXiv:2305.06329", unit="ratio")
+@metric(direction="higher", range=(-1, 1), paper="arXiv:2305.06329", unit="ratio", costly=True)
 def forward_knn10_jaccard(galleries: Galleries, gallery_learnt: IntArray) -> float:
     """Overlap of 10 nearest neighbours with the last version's, beyond chance, on what was to come.
 

@@ -24,7 +24,6 @@ class GroupMetric(Metric):
     """
 
     distribution: bool = False
-    costly: bool = False
     headline: bool = False
 
     @property
@@ -47,7 +46,7 @@ def group_metric(
     """Declare a function as a metric of many models; its name becomes the id."""
 
     def declare(function: Callable[..., float]) -> GroupMetric:
-        name, rules = function.__name__, (distribution, costly, headline)
+        name, rules = function.__name__, (costly, distribution, headline)
         return GroupMetric(function, name, version, direction, range, paper, unit, *rules)
 
     return declare

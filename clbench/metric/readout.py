@@ -15,7 +15,14 @@ from scipy.linalg import svd
 from clbench.errors import ClbenchError
 from clbench.metric.base import metric
 from clbench.metric.similarity.neighbours import K, nearest_by_cosine
-from clbench.metric.similarity.pairs import FloatArray, Floats, IntArray, Unfit, centred
+from clbench.metric.similarity.pairs import (
+    FloatArray,
+    Floats,
+    IntArray,
+    Unfit,
+    centred,
+    in_few_dimensions,
+)
 
 RIDGES = tuple(10.0**power for power in range(-4, 3))  # of the mean squared singular value
 FOLDS = 5
@@ -23,18 +30,29 @@ LEAST = 4  # samples
 
 
 def ridge_accuracy(features: Floats, labels: IntArray) -> float:
-    """Accuracy of a linear probe: ridge regression to one-hot labels, with an intercept.
+    """Accuracy of a linear probe, see `ridge_answers`.
 
-    Each fifth of every class is answered by a fit to the other four. Left out one by one, samples
-    would be answered below chance: each makes its own class the rarest. The ridge, of seven, is the
-    one with the least squared error.
     Direction: higher; range: [0, 1]; paper: arXiv:1610.01644.
 
     Raises:
         NotMeasured: see `_checked`.
         ClbenchError: labels are not of these samples.
     """
-    x, columns = _checked(features, labels).astype(np.float64), _one_hot(labels)
+    return float((ridge_answers(features, labels) == labels).mean())
+
+
+def ridge_answers(features: Floats, labels: IntArray) -> IntArray:
+    """Labels [n] by a linear probe: ridge regression to one-hot labels, with an intercept.
+
+    Each fifth of every class is answered by a fit to the other four. Left out one by one, samples
+    would be answered below chance: each makes its own class the rarest. The ridge, of seven, is the
+    one with the least squared error.
+
+    Raises:
+        NotMeasured: see `_checked`.
+        ClbenchError: labels are not of these samples.
+    """
+    x, columns = in_few_dimensions(centred(_checked(features, labels))), _one_hot(labels)
     folds = _folds(columns)
     answers = np.zeros((len(RIDGES), *columns.shape))
     for fold in range(FOLDS):
@@ -42,7 +60,7 @@ def ridge_accuracy(features: Floats, labels: IntArray) -> float:
         answers[:, out] = _fits(x[~out], columns[~out], x[out])
     errors = ((columns - answers) ** 2).sum(axis=(1, 2))
     best = answers[int(errors.argmin())]
-    return float((best.argmax(axis=1) == columns.argmax(axis=1)).mean())
+    return np.asarray(np.unique(labels)[best.argmax(axis=1)])
 
 
 def knn_accuracy(features: Floats, labels: IntArray, k: int = K) -> float:
@@ -83,19 +101,19 @@ def centre_accuracy(features: Floats, labels: IntArray) -> float:
     return float((far.argmin(axis=1) == own).mean())
 
 
-@metric(direction="higher", range=(0, 1), paper="arXiv:1610.01644")
+@metric(direction="higher", range=(0, 1), paper="arXiv:1610.01644", costly=True)
 def ridge_readout(galleries: Sequence[Floats], gallery_labels: IntArray) -> float:
     """Accuracy of a linear probe on the embeddings of the last version, held out in fifths."""
     return ridge_accuracy(galleries[-1], gallery_labels)
 
 
-@metric(direction="higher", range=(0, 1), paper="arXiv:1805.01978")
+@metric(direction="higher", range=(0, 1), paper="arXiv:1805.01978", costly=True)
 def knn10_readout(galleries: Sequence[Floats], gallery_labels: IntArray) -> float:
     """Accuracy of the vote of the 10 nearest embeddings of the last version, leave-one-out."""
     return knn_accuracy(galleries[-1], gallery_labels)
 
 
-@metric(direction="higher", range=(0, 1), paper="arXiv:1611.07725")
+@metric(direction="higher", range=(0, 1), paper="arXiv:1611.07725", costly=True)
 def centre_readout(galleries: Sequence[Floats], gallery_labels: IntArray) -> float:
     """Accuracy of the nearest class mean of the last version's embeddings, leave-one-out."""
     return centre_accuracy(galleries[-1], gallery_labels)
