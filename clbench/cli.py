@@ -253,6 +253,21 @@ def flips(runs: Runs, json: Json = False) -> None:
 
 
 @app.command()
+def layers(
+    first: Annotated[str, typer.Argument(help="Folder of a run, or a version: FOLDER@VERSION.")],
+    second: Annotated[
+        str | None, typer.Argument(help="Another one; without, a run is shown by its versions.")
+    ] = None,
+    measures: Annotated[str | None, typer.Option(help="Similarities, comma-separated.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what changed inside, layer by layer: between two versions, or over the life of a run."""
+    from clbench.layer_printing import print_layers
+
+    print_layers(first, second, measures, as_json=json)
+
+
+@app.command()
 def report(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
