@@ -22,9 +22,11 @@ from clbench.ledger import Ledger
 from clbench.measure import load_metrics
 from clbench.report.pair_table import comparison_table, run_table
 from clbench.report.terminal import score_table
+from clbench.report.update_table import update_table
 from clbench.score import RunScores, Scores, score_runs
 from clbench.summary import summarise, to_records
 from clbench.sweep import Outcome
+from clbench.update_flips import flips_of_setups
 
 
 def print_run(outcome: Outcome, *, as_json: bool) -> None:
@@ -99,6 +101,16 @@ def print_comparison(first: str, second: str, roots: Sequence[Path], *, as_json:
         _print_json(asdict(comparison))
         return
     Console().print(comparison_table(comparison, load_metrics()[0]))
+
+
+def print_flips(roots: Sequence[Path], *, as_json: bool) -> None:
+    """Print the flip tables of all set-ups among the runs under some folders."""
+    setups, left_out = flips_of_setups(find_ledgers(*roots))
+    if as_json:
+        rows = [{**asdict(each), "updates": [u.record() for u in each.updates]} for each in setups]
+        _print_json({"setups": rows, "left_out": left_out})
+        return
+    Console().print(update_table(setups, left_out))
 
 
 def print_report(roots: Sequence[Path], output: Path, *, every: bool = False) -> None:

@@ -191,6 +191,11 @@ class TestReading:
         assert clbench("compare", "nmc", "finetune", runs, "--json").json
         assert clbench("compare", "nmc", "finetune", runs).code == 0
 
+    def test_flips(self, clbench: Command, runs: Path) -> None:
+        found = clbench("flips", runs, "--json").json
+        assert {each["label"] for each in found["setups"]} == {"nmc", "finetune"}
+        assert clbench("flips", runs).code == 0
+
     def test_report(self, clbench: Command, runs: Path, tmp_path: Path) -> None:
         assert clbench("report", runs, "-o", tmp_path / "r.html").code == 0
         assert "split-digits" in (tmp_path / "r.html").read_text()

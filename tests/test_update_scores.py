@@ -62,10 +62,10 @@ def test_flips_are_scored_on_ledgers_of_every_kind(tmp_path: Path, name: str) ->
 
 
 def test_other_backbones_features_have_no_gallery_in_common(tmp_path: Path) -> None:
-    ledger = played(tmp_path, "replacement", backbones=["mlp,width=6"])
+    ledger = played(tmp_path, "replacement", backbones="mlp,width=6")
     (run,) = score_runs([ledger], GALLERY).runs
     assert {score.why for score in run.values.values()} == {
-        "queries of 6 features cannot search a gallery of 8"
+        "models of 6 and of 8 features cannot search each other's gallery"
     }
 
 

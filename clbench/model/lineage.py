@@ -1,6 +1,6 @@
 """A network that is replaced by newer ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,11 +14,11 @@ from clbench.spec import parse_spec
 class Lineage(Network):
     """The newest of a line of networks; which one it is belongs to its state.
 
-    `backbones` are those of the networks that replace the first, in turn; the last of them stays,
-    and without any all are as the first.
+    `backbones` are those of the networks that replace the first, in turn, between semicolons; the
+    last of them stays, and without any all are as the first.
 
     Attributes:
-        widths: [1 + len(backbones)] how many features each backbone has.
+        widths: how many features each backbone has.
         generation: [] how often it was replaced.
 
     Raises:
@@ -27,10 +27,10 @@ class Lineage(Network):
 
     generation: Tensor
 
-    def __init__(self, backbone: str, backbones: Sequence[str], space: Space) -> None:
+    def __init__(self, backbone: str, backbones: str, space: Space) -> None:
         super().__init__(backbone, space)
-        self.backbones = (backbone, *backbones)
-        others = [build_backbone(parse_spec(spec), space.shape) for spec in backbones]
+        self.backbones = (backbone, *(each.strip() for each in backbones.split(";") if backbones))
+        others = [build_backbone(parse_spec(spec), space.shape) for spec in self.backbones[1:]]
         self.widths = (self.backbone.num_features, *(each.num_features for each in others))
         self.register_buffer("generation", torch.tensor(0, device=space.device))
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, listing
 from clbench.method import LEARNING_RATE, Card, Field, Method, Network, Range, Space, Training, View
 from clbench.model.fitting import fit
 from clbench.model.lineage import Lineage
@@ -26,7 +26,7 @@ class BCT(Method):
     tunes = (LEARNING_RATE, Range("strength", 0.1, 10, log=True))
 
     backbone: str = "mlp"
-    backbones: tuple[str, ...] = Field((), description="of the versions that replace, in turn")
+    backbones: str = Field("", description="of versions that replace, in turn, between semicolons")
     training: Training = Training()
     strength: float = Field(1.0, ge=0, description="lambda, the weight of the old head's loss")
 
@@ -38,9 +38,10 @@ class BCT(Method):
         """
         self.model = self.line = Lineage(self.backbone, self.backbones, space)
         if len(set(self.line.widths)) > 1:
+            names, widths = "; ".join(self.line.backbones), listing(map(str, self.line.widths))
             raise ClbenchError(
-                f"bct hands new features to the old head, and backbones {self.line.backbones} "
-                f"have {self.line.widths} features; choose such as have equally many"
+                f"bct hands new features to the old head; the features of {names} have {widths} "
+                "dimensions: choose backbones with equally many"
             )
 
     def learn(self, view: View) -> None:

@@ -44,7 +44,7 @@ class DSimplex(Method):
     tunes = (LEARNING_RATE, Range("weight", 0.01, 1, log=True))
 
     backbone: str = "mlp"
-    backbones: tuple[str, ...] = Field((), description="of the versions that replace, in turn")
+    backbones: str = Field("", description="of versions that replace, in turn, between semicolons")
     training: Training = Training()
     vertices: int = Field(1024, ge=2, description="the most classes that there may ever be")
     weight: float = Field(0.1, ge=0, le=1, description="lambda, of cross-entropy; contrast: rest")

@@ -40,7 +40,7 @@ class ELODI(Method):
     quick = (("members", 2),)
 
     backbone: str = "mlp"
-    backbones: tuple[str, ...] = Field((), description="of the versions that replace, in turn")
+    backbones: str = Field("", description="of versions that replace, in turn, between semicolons")
     training: Training = Training()
     members: int = Field(8, ge=1, description="models in the ensemble")
     weight: float = Field(0.4, ge=0, le=1, description="of distillation; cross-entropy: the rest")

@@ -18,7 +18,7 @@ class NoTreatment(Method):
     )
 
     backbone: str = "mlp"
-    backbones: tuple[str, ...] = Field((), description="of the versions that replace, in turn")
+    backbones: str = Field("", description="of versions that replace, in turn, between semicolons")
     training: Training = Training()
 
     def build(self, space: Space) -> None:

@@ -35,7 +35,7 @@ class PCT(Method):
     )
 
     backbone: str = "mlp"
-    backbones: tuple[str, ...] = Field((), description="of the versions that replace, in turn")
+    backbones: str = Field("", description="of versions that replace, in turn, between semicolons")
     training: Training = Training()
     strength: float = Field(1.0, ge=0, description="lambda, the weight of distillation")
     base: float = Field(1.0, ge=0, description="alpha, what every sample weighs")

@@ -37,7 +37,7 @@ from clbench_scenarios.replacement import replacement
 from living import begun, data, gaussians, same, stream_of, versions, weights
 from replacing import SMALL, replacing
 
-DEEPER = {"backbones": ["mlp,width=8,depth=3"]}
+DEEPER = {"backbones": "mlp,width=8,depth=3"}
 ANEW: list[tuple[type[Method], dict[str, Any]]] = [
     (NoTreatment, {}),
     (PCT, {}),
@@ -109,7 +109,7 @@ class TestStartingAnew:
         assert [len(m.model.backbone.body) for m in versions(run)] == [5, 7, 7]
 
     def test_a_backbone_that_cannot_be_is_refused_before_training(self, tmp_path: Path) -> None:
-        run = replacing(tmp_path, NoTreatment, backbones=["convnet"])
+        run = replacing(tmp_path, NoTreatment, backbones="convnet")
         with pytest.raises(ClbenchError, match="convnet needs images"):
             run.built()
 
@@ -223,15 +223,15 @@ class TestBCT:
         assert float(bct._influence(network, features, y + 2)) == 0
 
     def test_features_of_another_width_are_refused(self, tmp_path: Path) -> None:
-        run = replacing(tmp_path, BCT, backbones=["mlp,width=9"])
-        with pytest.raises(ClbenchError, match=r"\(8, 9\) features; choose such as have equally"):
+        run = replacing(tmp_path, BCT, backbones="mlp,width=9")
+        with pytest.raises(ClbenchError, match="have 8, 9 dimensions: choose backbones"):
             run.built()
 
 
 class TestDSimplex:
     def test_features_of_another_backbone_stay_at_the_vertices(self, tmp_path: Path) -> None:
         """Where models are trained apart, an older one's features say nothing of a newer one's."""
-        given = {"vertices": 6, "shares": (1.0, 1.0), "epochs": 60, "backbones": ["mlp,width=12"]}
+        given = {"vertices": 6, "shares": (1.0, 1.0), "epochs": 60, "backbones": "mlp,width=12"}
         run = replacing(tmp_path, DSimplex, **given)
         old, new = versions(run)
         x, y = data(run, 2)
@@ -265,7 +265,7 @@ def test_a_stream_cannot_begin_with_a_replacement() -> None:
 def test_a_run_goes_on_from_any_version_with_the_same_bytes(tmp_path: Path) -> None:
     source = gaussians()
     stream = replacement(source, "s", Protocol(epochs=2), shares=[0.5, 1.0, 1.0])
-    given = {**SMALL, "backbones": ["mlp,width=12", "mlp,width=6"]}
+    given = {**SMALL, "backbones": "mlp,width=12; mlp,width=6"}
 
     def stop(version: int) -> None:
         if version == 2:

@@ -118,7 +118,7 @@ def test_a_true_zero_is_a_zero():
 def test_what_cannot_be_searched():
     x = np.ones((4, 2))
     labels = np.array([0, 0, 1, 1])
-    with pytest.raises(NotMeasured, match="queries of 3 features cannot search a gallery of 2"):
+    with pytest.raises(NotMeasured, match="models of 2 and of 3 features cannot search each other"):
         compatibility_matrix([x, x, np.ones((4, 3))], labels)
     with pytest.raises(NotMeasured, match="no class has two samples"):
         retrieval_accuracy(x, x, np.arange(4))
@@ -128,3 +128,22 @@ def test_what_cannot_be_searched():
         compatibility_matrix([x] * 22, labels)
     with pytest.raises(ClbenchError, match="of the same samples"):
         retrieval_accuracy(x, x[:3], labels)
+
+
+def test_galleries_are_samples_and_not_class_means():
+    """Public code searches templates, the means of classes: that is classification."""
+    x = np.array([[1.0, 0.0], [0.8, -0.6], [-1.0, 0.0], [-0.8, -0.6], [0.0, 1.0], [0.6, 0.8]])
+    labels = np.array([0, 1, 0, 1, 0, 1])
+    means = np.stack([x[labels == c].mean(axis=0) for c in (0, 1)])
+    by_means = np.mean((x @ means.T / np.linalg.norm(means, axis=1)).argmax(axis=1) == labels)
+    assert retrieval_accuracy(x, x, labels) == by_loops(x, x, labels) == 0
+    assert by_means > 0.5
+
+
+def test_cosine_divides_by_euclidean_lengths():
+    """Public code divides by sums of absolute values, which finds other neighbours."""
+    x, labels = np.array([[1.0, 0.5], [1.0, 0.0], [0.8, 0.6]]), np.array([0, 1, 0])
+    by_sums = x @ (x / np.abs(x).sum(axis=1, keepdims=True)).T
+    np.fill_diagonal(by_sums, -np.inf)
+    assert np.mean(labels[by_sums.argmax(axis=1)] == labels) == 0
+    assert retrieval_accuracy(x, x, labels) == by_loops(x, x, labels) == 2 / 3
