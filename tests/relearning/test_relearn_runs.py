@@ -252,6 +252,9 @@ class TestRefused:
         self.refuse(small, Stuck, tmp_path, "stuck cannot be made anew from its state, and --rel")
 
 
+RECIPE = {"backbone": "mlp,width=64", "training": {"lr": 0.1, "batch_size": 32}}
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: Any) -> dict[str, list[Relearnt]]:
     opened = open_preset("forget-digits-class", source=None, embed=None, protocol={})
@@ -259,7 +262,7 @@ def runs(tmp_path_factory: Any) -> dict[str, list[Relearnt]]:
 
     def run(name: str, seed: int) -> Relearnt:
         kind = load_method(name)
-        given = hyperparameters(kind, opened.recipe, {})
+        given = hyperparameters(kind, RECIPE, {})
         return relearnt(play(opened.stream, opened.source, kind, given, seed, root, ATTACKED))
 
     names = ("retrain", "do_nothing", "head_edit")
