@@ -25,7 +25,7 @@ from living import gaussians, same, versions, weights
 SETTINGS: dict[str, dict[str, Any]] = {
     "amnesiac": {"unlearning": {"lr": 5e-3, "epochs": 5}},
     "ascent_descent": {"unlearning": {"lr": 0.01}},
-    "bad_teacher": {"unlearning": {"lr": 5e-3, "epochs": 10, "batch_size": 64}},
+    "bad_teacher": {"unlearning": {"lr": 5e-3, "epochs": 20, "batch_size": 64}},
     "cf_k": {"unlearning": {"lr": 0.1, "batch_size": 16, "epochs": 10}},
     "eu_k": {"unlearning": {"lr": 0.1, "batch_size": 16}},
     "gradient_ascent": {"unlearning": {"lr": 0.01, "batch_size": 32}},

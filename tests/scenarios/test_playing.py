@@ -22,8 +22,8 @@ METHOD_OF_ANY = {"backbone": "mlp", "training": {"lr": 0.1, "batch_size": 32}}
 def test_it_is_played_and_scored(name: str, tmp_path: Path) -> None:
     online = presets()[name].protocol.get("online", False)
     opened = open_preset(name, protocol={} if online else {"epochs": 1})
-    of_kind = "retrain" if name.startswith("forget") else "finetune"
-    kind = load("methods", "er" if online else of_kind)
+    of_kind = {"forget": "retrain", "replace": "no_treatment"}
+    kind = load("methods", "er" if online else of_kind.get(name.partition("-")[0], "finetune"))
     run = (opened.stream, opened.source, kind, METHOD_OF_ANY, 0, tmp_path, Settings(threads=1))
     ledger = play(*run)
     assert ledger.finished

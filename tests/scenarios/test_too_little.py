@@ -61,6 +61,8 @@ SCARCE = [  # generator, options, classes, training samples of each, complaint
     ("heterogeneous", {"by": "whole"}, 3, 0, "update 1 of 1 has no samples"),
     ("unlearning", {"forget": {"name": "random", "size": 9}}, 3, 0, "update 1 of 1 has no samples"),
     ("unlearning", {"forget": {"name": "random", "size": 16}}, 3, 5, "of 15 samples; lower size"),
+    ("replacement", {"shares": [0.5, 1.0], "classes": [2, 4]}, 3, 5, "be 3 at most; got .2, 4"),
+    ("replacement", {"shares": [0.5, 1.0]}, 3, 0, "class 0 has no samples to learn"),
     ("continual_few_shot", {"support_sets": 2, "way": 2, "shot": 1}, 3, 5, "need 4 classes; got 3"),
     (
         "continual_few_shot",
