@@ -12,10 +12,10 @@ from clbench.errors import listing
 from clbench.ledger import Ledger
 from clbench.record import RunRecord, StreamRecord
 from clbench.recorded import crowd_of_runs
+from clbench.settings import RECIPE
 from clbench.spec import flat
 
 ORACLES, UNTRAINED = "retrain", "random_init"
-RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
 Setups = dict[str, list[Ledger]]  # by label
 
 

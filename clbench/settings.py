@@ -10,6 +10,9 @@ Form = Literal["compact", "full"]
 Precision = Literal["float32", "bfloat16"]
 
 
+RECIPE = ("backbone", "training")  # hyperparameters by which originals and oracles are trained
+
+
 @dataclass(frozen=True)
 class Settings:
     """`form`: what is kept of predictions. `threads` None: as many as torch takes by itself.

@@ -11,6 +11,7 @@ import torch
 
 from clbench.ensemble.attribution import By
 from clbench.ensemble.attribution_store import fields, write_attribution
+from clbench.ensemble.job import about
 from clbench.ensemble.materials import Materials, Wanted
 from clbench.ensemble.store import Spec, Store
 from clbench.ensemble.trainer import threads_kept
@@ -76,7 +77,7 @@ def _written(
     spec = Spec(
         identity=materials.identity(by),
         fields=fields(found.masks.shape[1]),
-        about={"stream": stream.name, "source": str(source.spec)},
+        about=about(stream, source),
     )
     constants = {name: np.array(materials.masks.constant(name)) for name in ("train", "test")}
     make, on_rows = partial(materials.made, by), partial(progress, by)

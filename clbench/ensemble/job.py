@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,11 @@ def job_of(
         device,
         threads,
     )
+
+
+def about(stream: Stream, source: Source) -> dict[str, Any]:
+    """Names of what a store is of, for its readers."""
+    return {"stream": stream.name, "source": str(source.spec)}
 
 
 def vectors(part: Part, device: str) -> tuple[Tensor, Tensor]:

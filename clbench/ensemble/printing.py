@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from clbench.ensemble.bars import progress_bars
-from clbench.ensemble.job import Job, job_of
+from clbench.ensemble.job import Job, about, job_of
 from clbench.ensemble.members import Plan, plan
-from clbench.ensemble.recipe import HYPERPARAMETERS, recipe_of
+from clbench.ensemble.recipe import recipe_of
 from clbench.ensemble.ridge_store import train_ridge
 from clbench.ensemble.store import Store
 from clbench.ensemble.trainer import TRIAL, Where, train_ensemble
@@ -25,7 +25,7 @@ from clbench.errors import ClbenchError, unknown
 from clbench.opening import open_preset
 from clbench.options import Options, pairs, tree
 from clbench.possible import check_device
-from clbench.settings import Precision
+from clbench.settings import RECIPE, Precision
 from clbench.spec import merged
 
 
@@ -55,35 +55,36 @@ def print_ensemble(stream: str, wanted: Wanted, options: Options, *, as_json: bo
     )
     found = plan(wanted.kind, opened.stream, opened.source, wanted.count, wanted.share)
     given = tree(options.recipe, "--recipe")
-    if strange := sorted(given.keys() - set(HYPERPARAMETERS)):
-        raise unknown("part of the recipe of an ensemble", strange[0], HYPERPARAMETERS)
+    if strange := sorted(given.keys() - set(RECIPE)):
+        raise unknown("part of the recipe of an ensemble", strange[0], RECIPE)
     hyperparameters = merged(opened.recipe, given)
     precision: Precision = "bfloat16" if options.bf16 else "float32"
     recipe = recipe_of(hyperparameters, opened.stream.protocol, precision)
     threads = options.threads or _threads(wanted.where)
     job = job_of(found, opened.stream, opened.source, recipe, options.device, threads)
-    about = {"stream": opened.stream.name, "source": str(opened.source.spec)}
     start = time.perf_counter()
     with _bar(f"{wanted.kind} of {opened.stream.name}", len(found.members)) as progress:
-        store = _trained(found, job, about, wanted, options.out, progress)
+        store = _trained(
+            found, job, about(opened.stream, opened.source), wanted, options.out, progress
+        )
     _print(store, found, time.perf_counter() - start, as_json=as_json)
 
 
 def _trained(
     found: Plan,
     job: Job,
-    about: dict[str, Any],
+    names: dict[str, Any],
     wanted: Wanted,
     path: Path,
     progress: Callable[[int, int], None],
 ) -> Store:
     if wanted.ridge is None:
-        return train_ensemble(found, job, about, path, wanted.where, progress)
+        return train_ensemble(found, job, names, path, wanted.where, progress)
     if wanted.kind != "masks" or wanted.where.on in ("processes", "ray"):
         raise ClbenchError(
             "--ridge solves heads of --kind masks in one process; leave out the rest"
         )
-    return train_ridge(found, job, wanted.ridge, about, path, progress)
+    return train_ridge(found, job, wanted.ridge, names, path, progress)
 
 
 def _threads(where: Where) -> int | None:

@@ -9,9 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from clbench.errors import ClbenchError, unknown
 from clbench.model.training import Training
 from clbench.protocol import Protocol
-from clbench.settings import Precision
-
-HYPERPARAMETERS = ("backbone", "training")  # those that make a recipe
+from clbench.settings import RECIPE, Precision
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def recipe_of(
             gives each sample once, which members that are trained whole do not keep to.
     """
     _check_protocol(protocol)
-    given = {name: hyperparameters[name] for name in HYPERPARAMETERS if name in hyperparameters}
+    given = {name: hyperparameters[name] for name in RECIPE if name in hyperparameters}
     try:
         recipe = TypeAdapter(Recipe).validate_python(given | {"precision": precision})
     except ValidationError as error:

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clbench.ensemble.job import job_of
+from clbench.ensemble.job import about, job_of
 from clbench.ensemble.members import Kind, Plan, plan
-from clbench.ensemble.recipe import HYPERPARAMETERS, Recipe, recipe_of
+from clbench.ensemble.recipe import Recipe, recipe_of
 from clbench.ensemble.store import Spec
 from clbench.ensemble.trainer import train_ensemble
 from clbench.errors import ClbenchError
 from clbench.opening import Opened
 from clbench.running import load_method, opened_of, planned_record
+from clbench.settings import RECIPE
 from clbench.sweep import Cell
 
 Progress = Callable[[str, int, int], None]  # what, how many are trained, of how many
@@ -80,7 +81,7 @@ def _shares(cell: Cell) -> list[Share]:
     if card.original != "plain":
         return []
     opened, chosen = opened_of(cell), planned_record(cell).hyperparameters
-    given = {name: chosen[name] for name in HYPERPARAMETERS}
+    given = {name: chosen[name] for name in RECIPE}
     recipe = recipe_of(given, opened.stream.protocol, cell.settings.precision)
     kinds: list[Kind] = ["originals", "oracles"] if "retraining" in card.needs else ["originals"]
     return [Share(kind, opened, recipe, cell.settings.device) for kind in kinds]
@@ -92,7 +93,7 @@ def _train(share: Share, path: Path, count: int, progress: Progress) -> None:
     train_ensemble(
         found,
         job_of(found, stream, source, share.recipe, share.device),
-        {"stream": stream.name, "source": str(source.spec)},
+        about(stream, source),
         path,
         on_rows=lambda done, total: progress(what, done, total),
     )

@@ -18,13 +18,13 @@ from torch import Tensor
 from clbench.cost import FlopMeter
 from clbench.ensemble.making import check_identity
 from clbench.ensemble.members import Kind, plan
-from clbench.ensemble.recipe import HYPERPARAMETERS, Recipe, recipe_of
+from clbench.ensemble.recipe import Recipe, recipe_of
 from clbench.ensemble.rows import WEIGHTS
 from clbench.ensemble.store import Store
 from clbench.errors import ClbenchError
 from clbench.method import Method
 from clbench.record import StoreRecord
-from clbench.settings import Settings
+from clbench.settings import RECIPE, Settings
 from clbench.source.base import Source
 from clbench.stream import Stream
 
@@ -121,7 +121,7 @@ def starts_of(
 
 
 def _recipe(method: Method, stream: Stream, settings: Settings) -> Recipe:
-    given = {name: getattr(method, name, None) for name in HYPERPARAMETERS}
+    given = {name: getattr(method, name, None) for name in RECIPE}
     if None in given.values():
         raise ClbenchError(
             f'the card of {method.card.name} says original="plain", which needs hyperparameters '

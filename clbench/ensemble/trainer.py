@@ -145,10 +145,11 @@ def _pool(job: Job, where: Where, members: list[Member]) -> Iterator[tuple[Pool,
         if where.on == "serial":
             yield serial, serial.choose(members, where.program)
             return
-        number, choice = weigh(job, members, where.program, number)
+        number, choice = weigh(serial.room, members, where.program, number)
         if number == 1:
             yield serial, choice
             return
+        del serial  # its data: each process holds its own
     with processes(replace(job, threads=1), number) as some:
         yield some, choice
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from clbench.ensemble.choose import Choice, Program, choose, steps_of
-from clbench.ensemble.job import Job, Room
+from clbench.ensemble.job import Room
 from clbench.ensemble.members import Member
 
 START_SECONDS = 6.0  # that processes take until they train
@@ -14,7 +14,7 @@ CORES = os.cpu_count() or 1
 
 
 def weigh(
-    job: Job, members: Sequence[Member], program: Program | None = None, cores: int = CORES
+    room: Room, members: Sequence[Member], program: Program | None = None, cores: int = CORES
 ) -> tuple[int, Choice]:
     """How many processes to train members in, and by which program; 1 is this process.
 
@@ -24,11 +24,11 @@ def weigh(
     Raises:
         ClbenchError: the program asked for cannot train this backbone.
     """
-    room, total = Room(job), sum(steps_of(job.recipe, member) for member in members)
+    total = sum(steps_of(room.recipe, member) for member in members)
     together = choose(room, members, program)
     spread = min(cores, len(members))
     whole = together.seconds * total
-    if room.device.type != "cpu" or job.threads or spread < 2 or whole < 2 * START_SECONDS:
+    if room.device.type != "cpu" or room.job.threads or spread < 2 or whole < 2 * START_SECONDS:
         return 1, together
     threads = torch.get_num_threads()
     try:

@@ -28,16 +28,16 @@ class Worker:
     def __init__(self, job: Job) -> None:
         if job.threads:
             torch.set_num_threads(job.threads)
-        self._room = Room(job)
-        self._answering = Answering(self._room)
+        self.room = Room(job)
+        self._answering = Answering(self.room)
 
     def choose(self, members: Sequence[Member], program: Program | None) -> Choice:
         """The fastest program on this worker's device."""
-        return choose(self._room, members, program)
+        return choose(self.room, members, program)
 
     def train(self, task: Task) -> Rows:
         """The rows of a task."""
-        return rows_of(self._room, self._answering, task.members, task.choice, task.keep)
+        return rows_of(self.room, self._answering, task.members, task.choice, task.keep)
 
 
 class Pool(Protocol):
@@ -73,6 +73,11 @@ class Serial:
     def __init__(self, job: Job) -> None:
         self._worker = Worker(job)
         self._waiting: list[Task] = []
+
+    @property
+    def room(self) -> Room:
+        """The data of the job, on its device."""
+        return self._worker.room
 
     def choose(self, members: Sequence[Member], program: Program | None) -> Choice:
         """The fastest program."""

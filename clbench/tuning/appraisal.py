@@ -14,9 +14,10 @@ from clbench.measure import measure, value_of
 from clbench.metric import Metric
 from clbench.metric.base import NotMeasured
 from clbench.metric.group import GroupMetric
-from clbench.recipes import ORACLES, RECIPE
+from clbench.recipes import ORACLES
 from clbench.recorded import crowd_of_runs
 from clbench.running import planned_record
+from clbench.settings import RECIPE
 from clbench.sides import Sides
 from clbench.sweep import Cell
 

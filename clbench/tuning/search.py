@@ -9,10 +9,10 @@ from clbench.ledger import Ledger
 from clbench.method import Method
 from clbench.metric import Metric
 from clbench.reading import Cost, read_each
-from clbench.recipes import RECIPE
 from clbench.record import RunRecord, TuningRecord
 from clbench.running import load_method, planned, planned_record
 from clbench.seeds import derive
+from clbench.settings import RECIPE
 from clbench.spec import merged, nested
 from clbench.sweep import Cell, Outcome
 from clbench.tunable import Tunable

@@ -10,6 +10,7 @@ from ensembles import MLP, assert_same, forgetting, job, trained, vectors
 
 from clbench.ensemble import weigh as module
 from clbench.ensemble.choose import Choice, Timing
+from clbench.ensemble.job import Room
 from clbench.ensemble.members import plan
 from clbench.ensemble.trainer import TRIAL
 from clbench.ensemble.weigh import START_SECONDS, weigh
@@ -35,7 +36,7 @@ def weighed(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        return weigh(replace(JOB, **changes), PLAN.members, cores=cores)
+        return weigh(Room(replace(JOB, **changes)), PLAN.members, cores=cores)
     finally:
         assert torch.get_num_threads() == 2
         torch.set_num_threads(before)
@@ -75,4 +76,4 @@ def test_what_was_weighed_is_what_trains(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_program_that_cannot_is_refused() -> None:
     with pytest.raises(ClbenchError, match="grouped"):
-        weigh(job(PLAN, STREAM, vectors(), MLP), PLAN.members, "grouped")
+        weigh(Room(job(PLAN, STREAM, vectors(), MLP)), PLAN.members, "grouped")
