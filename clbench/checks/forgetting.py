@@ -7,15 +7,15 @@ import numpy as np
 import torch
 
 from clbench import state
-from clbench.checks.base import BrokenContract, close, suspects
+from clbench.checks import second
+from clbench.checks.base import BrokenContract
+from clbench.checks.second import Bytes, learnt
 from clbench.cost import FlopMeter
 from clbench.grants import grants
 from clbench.method import Method
 from clbench.play import Run
 from clbench.source.base import IntArray, Source, Split
-from clbench.subject import Subject, digits, forgetting_stream, garbled, inputs, played
-
-Bytes = dict[str, bytes]
+from clbench.subject import Subject, digits, forgetting_stream, garbled
 
 
 def forgetting_nothing_changes_nothing(subject: Subject) -> None:
@@ -47,42 +47,19 @@ def forgetting_reads_only_what_is_granted(subject: Subject) -> None:
 def forgetting_repeats_itself(subject: Subject) -> None:
     """Forgetting again from the same state with the same seed gives the same bytes."""
     with begun(subject) as run:
-        carried = learnt(run)
-        one, two = (state.pack(forgotten(run, carried).state()) for _ in range(2))
-    if one != two:
-        raise BrokenContract(
-            "forgetting twice from one state with one seed gives two results; "
-            "draw from view.generator or torch's global generator alone"
-        )
+        second.repeats_itself(run, "forgetting")
 
 
 def forgets_by_what_it_carries(subject: Subject) -> None:
     """Made anew from its state before and after forgetting, it answers as if it had lived on."""
     with begun(subject) as run:
-        living, x = played(run, 1, carry=False), inputs(run)
-        carried = state.pack(living.state())
-        remade = run.rebuilt(state.pack(forgotten(run, carried).state()))
-        run.update(living, 2, FlopMeter())
-        close(
-            living.predict(x.clone()),
-            remade.predict(x.clone()),
-            "predict, after forgetting by a method that lived on or was made anew,",
-            f"carry what forget() uses, or make it in build(){suspects(living, run.built())}",
-        )
+        second.goes_by_what_it_carries(run, "forgetting", "forget", ("predict",))
 
 
 def forgetting_leaves_the_source_as_it_was(subject: Subject) -> None:
     """Forgetting writes neither samples nor labels."""
     with begun(subject) as run:
-        samples, carried = run.samples["train"], learnt(run)
-        ids = torch.arange(len(samples))
-        before = samples.gather(ids).clone(), samples.y.clone()
-        forgotten(run, carried)
-        if not (torch.equal(samples.gather(ids), before[0]) and torch.equal(samples.y, before[1])):
-            raise BrokenContract(
-                "forgetting changes the source's samples or labels in place; "
-                "write to the batches that the view hands out"
-            )
+        second.leaves_the_source_as_it_was(run, "forgetting")
 
 
 def begun(
@@ -95,11 +72,6 @@ def begun(
         request = replace(stream.updates[1], samples=none, classes=none)
         stream = replace(stream, updates=(stream.updates[0], request))
     return subject.run(source, stream)
-
-
-def learnt(run: Run) -> Bytes:
-    """What the method carries to its forget update."""
-    return state.pack(played(run, 1).state())
 
 
 def forgotten(run: Run, carried: Bytes, granted: IntArray | None = None) -> Method:
